@@ -1,0 +1,438 @@
+"""Sufficient statistics of one slice (a chunk, a segment of it, or a whole reference) as frozen arrays that add.
+
+Every table obeys one law: the table of A ∪ B is table(A) + table(B), for counts to the letter and for sums to 1e-12 of Σ|x|.
+A table is exact where each entry is one distinct value; above `exact_rows` an entry is a cell, a small interval of values, and carries
+its bounds so that the laboratory can bound its error. Arrays are never changed in place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, reduce
+from operator import add
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Counts = NDArray[np.int64]
+UNLABELLED = 2
+"""Index of rows without a label on the label axis of a table; 0 and 1 are the negative and the positive class."""
+
+
+def merged_entries(left: Floats, right: Floats) -> tuple[Floats, Counts, Counts]:
+    """The sorted union of two ascending arrays, and where the entries of each stand in it."""
+    union = np.union1d(left, right)
+    return union, np.searchsorted(union, left).astype(np.int64), np.searchsorted(union, right).astype(np.int64)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValueTable:
+    """The finite values of a numeric column in one slice, and how many there are that are not finite.
+
+    Attributes
+    ----------
+    values : (k,) ascending; a distinct value, or the mean of the values of a cell.
+    counts : (k,) rows of each, all > 0.
+    lowers, uppers : (k,) bounds of the values of each cell (their least and greatest value); None where the table is exact.
+    cells : (k,) number of each cell in the column's cell map, which all cell tables of a column share; None where exact.
+    squares : (k,) Σ(x - mean of the cell)² of each cell; None where exact (then it is 0).
+    missing, nan, positive_infinite, negative_infinite : rows that hold no finite value.
+    """
+
+    values: Floats
+    counts: Counts
+    lowers: Floats | None = None
+    uppers: Floats | None = None
+    cells: Counts | None = None
+    squares: Floats | None = None
+    missing: int = 0
+    nan: int = 0
+    positive_infinite: int = 0
+    negative_infinite: int = 0
+
+    @property
+    def exact(self) -> bool:
+        """Whether every entry is one distinct value."""
+        return self.cells is None
+
+    @cached_property
+    def n(self) -> int:
+        """Rows with a finite value."""
+        return int(self.counts.sum())
+
+    @property
+    def rows(self) -> int:
+        """All rows, missing and not finite ones included."""
+        return self.n + self.missing + self.nan + self.positive_infinite + self.negative_infinite
+
+    @cached_property
+    def total(self) -> float:
+        """Σx of the finite values."""
+        return float(np.dot(self.values, self.counts))
+
+    @cached_property
+    def mean(self) -> float:
+        """Mean of the finite values; raises ZeroDivisionError for none."""
+        return self.total / self.n
+
+    @cached_property
+    def deviation_squares(self) -> float:
+        """Σ(x - mean)² of the finite values, exact for cell tables too."""
+        within = 0.0 if self.squares is None else float(self.squares.sum())
+        return float(np.dot((self.values - self.mean) ** 2, self.counts)) + within
+
+    @cached_property
+    def lowest(self) -> float:
+        """The least finite value; raises IndexError for none."""
+        return float(self.values[0] if self.lowers is None else self.lowers[0])
+
+    @cached_property
+    def highest(self) -> float:
+        """The greatest finite value; raises IndexError for none."""
+        return float(self.values[-1] if self.uppers is None else self.uppers[-1])
+
+    def __add__(self, other: ValueTable) -> ValueTable:
+        """The table of both slices' rows; raises ValueError for an exact table and one of cells."""
+        if self.exact != other.exact:
+            raise ValueError("an exact table and a table of cells do not add")
+        if self.cells is None or other.cells is None:
+            values, left, right = merged_entries(self.values, other.values)
+            counts = np.zeros(len(values), dtype=np.int64)
+            counts[left] += self.counts
+            counts[right] += other.counts
+            return self._with(other, values=values, counts=counts)
+        return self._with(other, **_merged_cells(self, other))
+
+    def _with(self, other: ValueTable, **arrays: NDArray[np.generic]) -> ValueTable:
+        return ValueTable(
+            missing=self.missing + other.missing,
+            nan=self.nan + other.nan,
+            positive_infinite=self.positive_infinite + other.positive_infinite,
+            negative_infinite=self.negative_infinite + other.negative_infinite,
+            **arrays,  # type: ignore[arg-type]
+        )
+
+
+def _merged_cells(left: ValueTable, right: ValueTable) -> dict[str, NDArray[np.generic]]:
+    """The arrays of two cell tables added: counts add, means weigh in, squares move to the common mean."""
+    cells, at_left, at_right = merged_entries(left.cells, right.cells)  # type: ignore[arg-type]
+    counts = np.zeros(len(cells), dtype=np.int64)
+    sums, lowers, uppers = np.zeros(len(cells)), np.full(len(cells), np.inf), np.full(len(cells), -np.inf)
+    for table, at in ((left, at_left), (right, at_right)):
+        counts[at] += table.counts
+        sums[at] += table.values * table.counts
+        lowers[at] = np.minimum(lowers[at], table.lowers)  # type: ignore[arg-type]
+        uppers[at] = np.maximum(uppers[at], table.uppers)  # type: ignore[arg-type]
+    values = np.clip(sums / counts, lowers, uppers)
+    squares = np.zeros(len(cells))
+    for table, at in ((left, at_left), (right, at_right)):
+        squares[at] += table.squares + table.counts * (table.values - values[at]) ** 2
+    return {
+        "values": values,
+        "counts": counts,
+        "lowers": lowers,
+        "uppers": uppers,
+        "cells": cells.astype(np.int64),
+        "squares": squares,
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class CategoryTable:
+    """The values of a categorical column in one slice, as text.
+
+    Attributes
+    ----------
+    categories : distinct, in ascending order of code points. counts : (k,) rows of each, may be 0.
+    missing : rows with NULL (and NaN).
+    """
+
+    categories: tuple[str, ...]
+    counts: Counts
+    missing: int = 0
+
+    @cached_property
+    def n(self) -> int:
+        """Rows with a value."""
+        return int(self.counts.sum())
+
+    @property
+    def rows(self) -> int:
+        """All rows, missing ones included."""
+        return self.n + self.missing
+
+    def counts_of(self, categories: Sequence[str]) -> Counts:
+        """(len(categories),) rows of each of these categories, 0 for those that the slice does not have."""
+        if tuple(categories) == self.categories:
+            return self.counts
+        place = {category: position for position, category in enumerate(self.categories)}
+        where = np.array([place.get(category, -1) for category in categories], dtype=np.int64)
+        return np.where(where >= 0, np.append(self.counts, 0)[where], 0)
+
+    def __add__(self, other: CategoryTable) -> CategoryTable:
+        """The table of both slices' rows."""
+        if self.categories == other.categories:
+            return CategoryTable(
+                categories=self.categories, counts=self.counts + other.counts, missing=self.missing + other.missing
+            )
+        union = tuple(sorted({*self.categories, *other.categories}))
+        counts = self.counts_of(union) + other.counts_of(union)
+        return CategoryTable(categories=union, counts=counts, missing=self.missing + other.missing)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreTable:
+    """Scores, predictions and labels of a binary model (or of one class against the rest) in one slice.
+
+    Rows without a finite score are not in it. The entries are distinct scores, or cells of an equal-width grid.
+
+    Attributes
+    ----------
+    scores : (k,) ascending; a distinct score, or the mean of a cell's scores.
+    counts : (k, 2, 3) rows by score, prediction (negative, positive) and label (negative, positive, unlabelled).
+    lowers, uppers : (k,) least and greatest score of each cell, None where exact.
+    cells : (k,) number of each cell, None where exact.
+    log_loss_total, brier_total : Σ of -ln(probability of the label) (clipped to machine epsilon) and Σ(score - label)² over the labelled rows, exact.
+    in_unit_interval : whether all scores lie in [0, 1]; else they are ranks and no probabilities.
+    """
+
+    scores: Floats
+    counts: Counts
+    lowers: Floats | None = None
+    uppers: Floats | None = None
+    cells: Counts | None = None
+    log_loss_total: float = 0.0
+    brier_total: float = 0.0
+    in_unit_interval: bool = True
+
+    @property
+    def exact(self) -> bool:
+        """Whether every entry is one distinct score."""
+        return self.cells is None
+
+    @property
+    def n(self) -> int:
+        """Rows with a score."""
+        return int(self.counts.sum())
+
+    @cached_property
+    def labelled(self) -> Counts:
+        """(k, 2) labelled rows by score and label."""
+        return self.counts[:, :, :UNLABELLED].sum(axis=1)
+
+    @cached_property
+    def confusion(self) -> Counts:
+        """(2, 3) rows by prediction and label."""
+        return self.counts.sum(axis=0)
+
+    def __add__(self, other: ScoreTable) -> ScoreTable:
+        """The table of both slices' rows; raises ValueError for an exact table and one of cells."""
+        if self.exact != other.exact:
+            raise ValueError("an exact table and a table of cells do not add")
+        entries = (self.scores, other.scores) if self.exact else (self.cells, other.cells)
+        union, left, right = merged_entries(*entries)  # type: ignore[arg-type]
+        counts = np.zeros((len(union), 2, 3), dtype=np.int64)
+        counts[left] += self.counts
+        counts[right] += other.counts
+        arrays = {"scores": union} if self.exact else _merged_scores(self, other, union, left, right, counts)
+        return ScoreTable(
+            counts=counts,
+            log_loss_total=self.log_loss_total + other.log_loss_total,
+            brier_total=self.brier_total + other.brier_total,
+            in_unit_interval=self.in_unit_interval and other.in_unit_interval,
+            **arrays,  # type: ignore[arg-type]
+        )
+
+
+def _merged_scores(
+    left: ScoreTable, right: ScoreTable, cells: Floats, at_left: Counts, at_right: Counts, counts: Counts
+) -> dict[str, NDArray[np.generic]]:
+    """The arrays of two score tables of cells added."""
+    sums, lowers, uppers = np.zeros(len(cells)), np.full(len(cells), np.inf), np.full(len(cells), -np.inf)
+    for table, at in ((left, at_left), (right, at_right)):
+        sums[at] += table.scores * table.counts.sum(axis=(1, 2))
+        lowers[at] = np.minimum(lowers[at], table.lowers)  # type: ignore[arg-type]
+        uppers[at] = np.maximum(uppers[at], table.uppers)  # type: ignore[arg-type]
+    scores = np.clip(sums / counts.sum(axis=(1, 2)), lowers, uppers)
+    return {"scores": scores, "lowers": lowers, "uppers": uppers, "cells": cells.astype(np.int64)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConfusionTable:
+    """Labels against predictions of a classifier in one slice.
+
+    Attributes
+    ----------
+    classes : as text, sorted. counts : (c, c) labelled rows by true and predicted class.
+    predicted : (c,) all rows by predicted class, labelled or not.
+    log_loss_total : Σ -ln(normalised score of the true class) where scores of all classes are logged, else None.
+    """
+
+    classes: tuple[str, ...]
+    counts: Counts
+    predicted: Counts
+    log_loss_total: float | None = None
+
+    @property
+    def labelled(self) -> int:
+        """Labelled rows."""
+        return int(self.counts.sum())
+
+    def in_classes(self, classes: tuple[str, ...]) -> ConfusionTable:
+        """The same table over more classes, sorted."""
+        if classes == self.classes:
+            return self
+        where = np.array([classes.index(one) for one in self.classes], dtype=np.int64)
+        counts = np.zeros((len(classes), len(classes)), dtype=np.int64)
+        predicted = np.zeros(len(classes), dtype=np.int64)
+        if len(where):
+            counts[np.ix_(where, where)] = self.counts
+            predicted[where] = self.predicted
+        return ConfusionTable(classes=classes, counts=counts, predicted=predicted, log_loss_total=self.log_loss_total)
+
+    def __add__(self, other: ConfusionTable) -> ConfusionTable:
+        """The table of both slices' rows."""
+        classes = tuple(sorted({*self.classes, *other.classes}))
+        left, right = self.in_classes(classes), other.in_classes(classes)
+        losses = (left.log_loss_total, right.log_loss_total)
+        total = None if losses[0] is None or losses[1] is None else losses[0] + losses[1]
+        return ConfusionTable(
+            classes=classes,
+            counts=left.counts + right.counts,
+            predicted=left.predicted + right.predicted,
+            log_loss_total=total,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ErrorTable:
+    """Errors e = prediction - target of a regression in one slice, over the rows that have both.
+
+    Attributes
+    ----------
+    n : labelled rows. rows : rows with a prediction.
+    error, absolute, squares : Σe, Σ|e|, Σe². relative : Σ|e| / max(|target|, machine epsilon).
+    log_squares : Σ(ln(1+prediction) - ln(1+target))² where `negative` is 0. negative : rows with a target or prediction ≤ -1.
+    target, target_squares : Σ(target - centre) and Σ(target - centre)². centre : a constant of the model.
+    absolute_values : the |e| as a table, for the median and the greatest.
+    """
+
+    n: int
+    rows: int
+    error: float
+    absolute: float
+    squares: float
+    relative: float
+    log_squares: float
+    negative: int
+    target: float
+    target_squares: float
+    centre: float
+    absolute_values: ValueTable
+
+    def __add__(self, other: ErrorTable) -> ErrorTable:
+        """The table of both slices' rows; raises ValueError where the centres differ."""
+        if self.centre != other.centre:
+            raise ValueError("error tables with different centres do not add")
+        sums = (
+            "n",
+            "rows",
+            "error",
+            "absolute",
+            "squares",
+            "relative",
+            "log_squares",
+            "negative",
+            "target",
+            "target_squares",
+        )
+        return ErrorTable(
+            **{name: getattr(self, name) + getattr(other, name) for name in sums},
+            centre=self.centre,
+            absolute_values=self.absolute_values + other.absolute_values,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupTable:
+    """Predictions and labels of a binary model (or of one class against the rest) by group of one protected attribute.
+
+    Attributes
+    ----------
+    attribute : the column, or columns joined by ×. groups : as text, sorted (parts joined by ×; NULL is no group).
+    counts : (g, 2, 3) rows by group, prediction and label (negative, positive, unlabelled).
+    class_ : the class that counts as positive, None for a binary model.
+    """
+
+    attribute: str
+    groups: tuple[str, ...]
+    counts: Counts
+    class_: str | None = None
+
+    def in_groups(self, groups: tuple[str, ...]) -> GroupTable:
+        """The same table over more groups, sorted."""
+        if groups == self.groups:
+            return self
+        counts = np.zeros((len(groups), 2, 3), dtype=np.int64)
+        if self.groups:
+            counts[[groups.index(group) for group in self.groups]] = self.counts
+        return GroupTable(attribute=self.attribute, groups=groups, counts=counts, class_=self.class_)
+
+    def __add__(self, other: GroupTable) -> GroupTable:
+        """The table of both slices' rows; raises ValueError for different attributes or classes."""
+        if (self.attribute, self.class_) != (other.attribute, other.class_):
+            raise ValueError("tables of different attributes do not add")
+        groups = tuple(sorted({*self.groups, *other.groups}))
+        counts = self.in_groups(groups).counts + other.in_groups(groups).counts
+        return GroupTable(attribute=self.attribute, groups=groups, counts=counts, class_=self.class_)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupMeans:
+    """Predictions and errors of a regression by group of one protected attribute, in one slice.
+
+    Attributes
+    ----------
+    rows, labelled : (g,) rows with a prediction, and of those with a label too.
+    prediction, prediction_squares : (g,) Σ(prediction - centre) and its squares. absolute, absolute_squares : (g,) Σ|e| and Σe².
+    centre : a constant of the model.
+    """
+
+    attribute: str
+    groups: tuple[str, ...]
+    rows: Counts
+    labelled: Counts
+    prediction: Floats
+    prediction_squares: Floats
+    absolute: Floats
+    absolute_squares: Floats
+    centre: float
+
+    def __add__(self, other: GroupMeans) -> GroupMeans:
+        """The table of both slices' rows; raises ValueError for different attributes or centres."""
+        if (self.attribute, self.centre) != (other.attribute, other.centre):
+            raise ValueError("tables of different attributes or centres do not add")
+        groups = tuple(sorted({*self.groups, *other.groups}))
+        arrays = {}
+        for name in ("rows", "labelled", "prediction", "prediction_squares", "absolute", "absolute_squares"):
+            total = np.zeros(len(groups), dtype=getattr(self, name).dtype)
+            for table in (self, other):
+                if table.groups:
+                    total[[groups.index(group) for group in table.groups]] += getattr(table, name)
+            arrays[name] = total
+        return GroupMeans(attribute=self.attribute, groups=groups, centre=self.centre, **arrays)
+
+
+Table = TypeVar("Table", ValueTable, CategoryTable, ScoreTable, ConfusionTable, ErrorTable, GroupTable, GroupMeans)
+
+
+def added(tables: Sequence[Table]) -> Table:
+    """The table of all slices' rows, by halves so that sums lose least; raises ValueError for none."""
+    if not tables:
+        raise ValueError("nothing to add")
+    while len(tables) > 1:
+        tables = [reduce(add, tables[at : at + 2]) for at in range(0, len(tables), 2)]
+    return tables[0]

@@ -1,0 +1,1 @@
+"""The nouns of MLOps Desk: frozen values of the standard library only, which every other room may import."""

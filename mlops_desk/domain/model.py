@@ -1,0 +1,127 @@
+"""A watched model as desk.toml describes it, and the workspace that holds several."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from mlops_desk.domain.metric import Direction
+from mlops_desk.domain.monitor import Monitor
+from mlops_desk.domain.retraining import Gate, RetrainingSpec, TriggerSpec
+from mlops_desk.domain.schema import ColumnRoles, Scalar, Task
+from mlops_desk.domain.slicing import ChunkRule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Logs:
+    """Where the prediction log lies: files, folders or globs relative to desk.toml, and an optional SQL predicate on its rows."""
+
+    paths: tuple[str, ...]
+    filter: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """What the analysis is compared with; exactly one of the choices is set.
+
+    Attributes
+    ----------
+    paths : files of its own. start, end : a half-open period inside the logs (naive means in the chunks' time zone).
+    rolling : a period such as 30d before each chunk. previous_chunks : so many chunks before each. expanding : all before each.
+    """
+
+    paths: tuple[str, ...] = ()
+    start: datetime | None = None
+    end: datetime | None = None
+    rolling: str | None = None
+    previous_chunks: int | None = None
+    expanding: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Labels:
+    """Ground truth that arrives late: files with (key, target)."""
+
+    paths: tuple[str, ...]
+    key: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BusinessMetric:
+    """A SQL aggregate over the rows of a chunk."""
+
+    id: str
+    sql: str
+    higher_is: Direction = Direction.HIGHER
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expectation:
+    """What a column's values should be; each field that is set is one check."""
+
+    column: str
+    type: str | None = None
+    not_null: bool = False
+    unique: bool = False
+    allowed: tuple[Scalar, ...] = ()
+    min: float | None = None
+    max: float | None = None
+    pattern: str | None = None
+    max_missing_rate: float | None = None
+    max_unseen_rate: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """One entry of `[[models]]`.
+
+    Attributes
+    ----------
+    task : None where only the data families can be computed.
+    monitors : empty means the recommended set.
+    value_matrix : rows true class, columns predicted class, in sorted order; empty where none.
+    false_alarms_per_month : the budget of calibrated thresholds, for the whole model.
+    """
+
+    id: str
+    name: str
+    task: Task | None
+    logs: Logs
+    reference: Reference
+    columns: ColumnRoles
+    chunks: ChunkRule
+    labels: Labels | None = None
+    monitors: tuple[Monitor, ...] = ()
+    business: tuple[BusinessMetric, ...] = ()
+    value_matrix: tuple[tuple[float, ...], ...] = ()
+    expectations: tuple[Expectation, ...] = ()
+    false_alarms_per_month: float = 1.0
+    retraining: RetrainingSpec | None = None
+    triggers: tuple[TriggerSpec, ...] = ()
+    gate: Gate | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """A workspace's configuration: what its desk.toml says.
+
+    Attributes
+    ----------
+    folder : the workspace folder, absolute. file : its desk.toml.
+    """
+
+    name: str
+    folder: Path
+    file: Path
+    models: tuple[Model, ...]
+    version: int = 1
+    history_days: int = 400
+
+    def model(self, id: str) -> Model:
+        """The model of an id; raises KeyError."""
+        for model in self.models:
+            if model.id == id:
+                return model
+        raise KeyError(id)

@@ -1,0 +1,120 @@
+"""What retraining is: the command, what may start it, a run of it, and what its candidate must reach."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+PLACEHOLDERS = ("python", "workspace", "model", "run_id", "run_folder", "reason")
+"""Names that commands may hold in braces: {python} is the interpreter that runs this program, paths are absolute."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunEnvironment:
+    """The environment of a run: names passed on from this process, values set, and secrets named only."""
+
+    passed: tuple[str, ...] = ("PATH", "HOME", "LANG", "TMPDIR", "SYSTEMROOT", "USERPROFILE", "TEMP", "TMP")
+    set: tuple[tuple[str, str], ...] = ()
+    secrets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetrainingSpec:
+    """The table `[models.retraining]`.
+
+    Attributes
+    ----------
+    command : argv, never a shell string. cwd : relative to the workspace.
+    timeout_seconds, cooldown_seconds : None and 0 mean none.
+    """
+
+    command: tuple[str, ...]
+    cwd: str = "."
+    timeout_seconds: float | None = None
+    cooldown_seconds: float = 0.0
+    max_runs_per_day: int | None = None
+    environment: RunEnvironment = RunEnvironment()
+
+
+class TriggerKind(StrEnum):
+    """When a trigger asks for a run."""
+
+    SCHEDULE = "schedule"
+    DATA = "data"
+    ALERT = "alert"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriggerSpec:
+    """One entry of `[[models.triggers]]`; nothing happens until somebody arms it."""
+
+    kind: TriggerKind
+    armed: bool = False
+    cron: str | None = None
+    timezone: str | None = None
+    min_new_rows: int | None = None
+    min_new_labels: int | None = None
+    metric: str | None = None
+    consecutive: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Criterion:
+    """What the candidate must reach on the labelled rows it shares with the champion."""
+
+    metric: str
+    min: float | None = None
+    max: float | None = None
+    min_gain: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """The table `[models.gate]`: where the candidate's predictions lie, what they must reach, and what promotes it."""
+
+    candidate: str | None = None
+    criteria: tuple[Criterion, ...] = ()
+    promote_command: tuple[str, ...] = ()
+    promote_mlflow: tuple[tuple[str, str], ...] = ()
+
+
+class RunState(StrEnum):
+    """Where a run is in its life; the last five are final."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    TIMED_OUT = "timed_out"
+    LOST = "lost"
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing more can come of the run."""
+        return self not in (RunState.STARTING, RunState.RUNNING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetrainingRun:
+    """One run of a model's retraining command.
+
+    Attributes
+    ----------
+    id : counts up in the workspace, as in runs/<id>/. asked_by : user name of who pressed the button, or the trigger.
+    reason : why now, in words. command : argv with the placeholders filled.
+    exit_code : of the command, None while it runs or where a signal ended it. outcome : one sentence on how it ended.
+    """
+
+    id: int
+    model: str
+    state: RunState
+    asked_by: str
+    reason: str
+    command: tuple[str, ...]
+    requested_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    exit_code: int | None = None
+    outcome: str | None = None
