@@ -129,7 +129,8 @@ def _merged_cells(left: ValueTable, right: ValueTable) -> dict[str, NDArray[np.g
     values = np.clip(sums / counts, lowers, uppers)
     squares = np.zeros(len(cells))
     for table, at in ((left, at_left), (right, at_right)):
-        squares[at] += table.squares + table.counts * (table.values - values[at]) ** 2
+        squares[at] += table.squares  # type: ignore[arg-type]
+        squares[at] += table.counts * (table.values - values[at]) ** 2
     return {
         "values": values,
         "counts": counts,
@@ -221,19 +222,19 @@ class ScoreTable:
     @cached_property
     def labelled(self) -> Counts:
         """(k, 2) labelled rows by score and label."""
-        return self.counts[:, :, :UNLABELLED].sum(axis=1)
+        return np.asarray(self.counts[:, :, :UNLABELLED].sum(axis=1), dtype=np.int64)
 
     @cached_property
     def confusion(self) -> Counts:
         """(2, 3) rows by prediction and label."""
-        return self.counts.sum(axis=0)
+        return np.asarray(self.counts.sum(axis=0), dtype=np.int64)
 
     def __add__(self, other: ScoreTable) -> ScoreTable:
         """The table of both slices' rows; raises ValueError for an exact table and one of cells."""
         if self.exact != other.exact:
             raise ValueError("an exact table and a table of cells do not add")
         entries = (self.scores, other.scores) if self.exact else (self.cells, other.cells)
-        union, left, right = merged_entries(*entries)  # type: ignore[arg-type]
+        union, left, right = merged_entries(*entries)
         counts = np.zeros((len(union), 2, 3), dtype=np.int64)
         counts[left] += self.counts
         counts[right] += other.counts
@@ -243,7 +244,7 @@ class ScoreTable:
             log_loss_total=self.log_loss_total + other.log_loss_total,
             brier_total=self.brier_total + other.brier_total,
             in_unit_interval=self.in_unit_interval and other.in_unit_interval,
-            **arrays,  # type: ignore[arg-type]
+            **arrays,
         )
 
 

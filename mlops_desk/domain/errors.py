@@ -25,5 +25,5 @@ class NotTrusted(UserError):
     """Something of the workspace wants to start a process or to call out, and this machine does not trust it yet."""
 
 
-class Cancelled(Exception):  # noqa: N818 - an outcome, not an error
+class Cancelled(Exception):
     """Somebody asked an operation to stop, and it stopped."""

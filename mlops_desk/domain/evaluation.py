@@ -1,0 +1,43 @@
+"""What came of one pass over a workspace."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mlops_desk.domain.overview import DataNote
+from mlops_desk.domain.threshold import Alert
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelOutcome:
+    """What one evaluation did for one model.
+
+    Attributes
+    ----------
+    changed : whether any stored value may differ from before. chunks_evaluated : analysis chunks whose values were computed anew.
+    rows_scanned : rows of files that were read. seconds : wall time.
+    failure : why nothing of the model can be judged, None where something was.
+    """
+
+    model: str
+    changed: bool
+    chunks_evaluated: int
+    rows_scanned: int
+    seconds: float
+    notes: tuple[DataNote, ...] = ()
+    opened: tuple[Alert, ...] = ()
+    resolved: tuple[Alert, ...] = ()
+    failure: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationOutcome:
+    """What one evaluation did, model by model."""
+
+    models: tuple[ModelOutcome, ...]
+    seconds: float
+
+    @property
+    def changed(self) -> bool:
+        """Whether any stored value may differ from before."""
+        return any(model.changed for model in self.models)
