@@ -1,0 +1,117 @@
+"""What one scan knows of a slice (a part of a file, a chunk, a reference): every table of it, in two halves that are cached apart.
+
+Features depend on the log alone; outcomes on its labels, too, and are counted anew when late labels arrive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import reduce
+from operator import add
+from typing import TypeVar
+
+from mlops_desk.aggregates.tables import (
+    CategoryTable,
+    ConfusionTable,
+    Counts,
+    ErrorTable,
+    GroupMeans,
+    GroupTable,
+    ScoreTable,
+    ValueTable,
+)
+
+T = TypeVar("T", ValueTable, CategoryTable, ScoreTable, GroupTable, GroupMeans, int)
+
+
+def _added(left: Mapping[str, T], right: Mapping[str, T]) -> dict[str, T]:
+    """Tables by name, added where both have one."""
+    both = {name: left[name] + right[name] for name in left if name in right}  # type: ignore[operator]
+    return {**left, **right, **both}
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureTables:
+    """What the log's own columns hold in a slice.
+
+    Attributes
+    ----------
+    rows : rows of the slice. numeric, categorical : tables by column (features, prediction, score).
+    outside : by numeric column, rows whose finite value is beyond the reference's least and greatest.
+    first, last : timestamps as nanoseconds since 1970 (local time where they carry no zone), None without them.
+    """
+
+    rows: int
+    numeric: Mapping[str, ValueTable] = field(default_factory=dict)
+    categorical: Mapping[str, CategoryTable] = field(default_factory=dict)
+    outside: Mapping[str, int] = field(default_factory=dict)
+    first: int | None = None
+    last: int | None = None
+
+    def __add__(self, other: FeatureTables) -> FeatureTables:
+        """The tables of both slices' rows."""
+        return FeatureTables(
+            rows=self.rows + other.rows,
+            numeric=_added(self.numeric, other.numeric),
+            categorical=_added(self.categorical, other.categorical),
+            outside=_added(self.outside, other.outside),
+            first=min((t for t in (self.first, other.first) if t is not None), default=None),
+            last=max((t for t in (self.last, other.last) if t is not None), default=None),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutcomeTables:
+    """What predictions, scores and labels together hold in a slice.
+
+    Attributes
+    ----------
+    labelled : rows with a label. scores : by class (`` for a binary model), where scores are logged.
+    binary : (2, 3) rows by prediction and label, of a binary model with predictions.
+    confusion : of a multiclass model. errors : of a regression. groups, means : by protected attribute (and class: `attribute|class`).
+    target_categories, target_values : the labels themselves.
+    """
+
+    rows: int
+    labelled: int
+    scores: Mapping[str, ScoreTable] = field(default_factory=dict)
+    binary: Counts | None = None
+    confusion: ConfusionTable | None = None
+    errors: ErrorTable | None = None
+    groups: Mapping[str, GroupTable] = field(default_factory=dict)
+    means: Mapping[str, GroupMeans] = field(default_factory=dict)
+    target_categories: CategoryTable | None = None
+    target_values: ValueTable | None = None
+
+    def __add__(self, other: OutcomeTables) -> OutcomeTables:
+        """The tables of both slices' rows."""
+        optional = {
+            name: _either(getattr(self, name), getattr(other, name))
+            for name in ("binary", "confusion", "errors", "target_categories", "target_values")
+        }
+        return OutcomeTables(
+            rows=self.rows + other.rows,
+            labelled=self.labelled + other.labelled,
+            scores=_added(self.scores, other.scores),
+            groups=_added(self.groups, other.groups),
+            means=_added(self.means, other.means),
+            **optional,
+        )
+
+
+def _either(left: object, right: object) -> object:
+    """The sum of two tables, or the one that there is."""
+    return right if left is None else left if right is None else left + right  # type: ignore[operator]
+
+
+Half = TypeVar("Half", FeatureTables, OutcomeTables)
+
+
+def together(halves: Sequence[Half]) -> Half:
+    """The tables of all slices' rows, added by halves; raises ValueError for none."""
+    if not halves:
+        raise ValueError("nothing to add")
+    while len(halves) > 1:
+        halves = [reduce(add, halves[at : at + 2]) for at in range(0, len(halves), 2)]
+    return halves[0]

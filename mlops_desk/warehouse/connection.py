@@ -1,0 +1,161 @@
+"""One DuckDB instance for one evaluation: in memory, locked down to the files it was opened for, and interruptible.
+
+A DuckDB connection belongs to one thread, so work side by side goes through `side_by_side`, which gives each thread a cursor of its own.
+Results come back as numpy arrays by column; a masked array becomes a pair of values and where they are missing.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from mlops_desk.domain.errors import Cancelled, UserError
+from mlops_desk.domain.progress import CancelToken
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import duckdb
+    import numpy as np
+    from numpy.typing import NDArray
+
+MEMORY_LIMIT = "320MB"
+"""Of the engine's own buffers, so that the whole process stays below 500 MB."""
+
+Columns = dict[str, "NDArray[Any]"]
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def quoted(name: str) -> str:
+    """A name as an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """A text as an SQL string."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineSettings:
+    """How much of the machine an engine may use."""
+
+    threads: int = 2
+    memory_limit: str = MEMORY_LIMIT
+
+
+class Connection:
+    """A locked-down DuckDB instance over the files of one evaluation; close it when done."""
+
+    def __init__(
+        self,
+        files: Iterable[Path],
+        temporary: Path,
+        settings: EngineSettings | None = None,
+        cancel: CancelToken | None = None,
+    ) -> None:
+        import duckdb
+
+        self.settings = settings or EngineSettings()
+        self._cancel = cancel or CancelToken()
+        self._instance = duckdb.connect(":memory:")
+        self._running: set[duckdb.DuckDBPyConnection] = set()
+        self._lock = threading.Lock()
+        paths = ", ".join(literal(str(path)) for path in files)
+        for statement in (
+            f"set threads = {self.settings.threads}",
+            f"set memory_limit = {literal(self.settings.memory_limit)}",
+            f"set temp_directory = {literal(str(temporary))}",
+            "set perfect_ht_threshold = 20",
+            "set TimeZone = 'UTC'",
+            "set parquet_metadata_cache = true",
+            f"set allowed_paths = [{paths}]",
+            f"set allowed_directories = [{literal(str(temporary))}]",
+            "set enable_external_access = false",
+            "set lock_configuration = true",
+        ):
+            self._instance.execute(statement)
+        self._forget = self._cancel.on_cancel(self._interrupt)
+
+    def close(self) -> None:
+        """Ends the instance and everything that it holds in memory."""
+        self._forget()
+        self._instance.close()
+
+    def __enter__(self) -> Connection:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _interrupt(self) -> None:
+        with self._lock:
+            for cursor in self._running:
+                cursor.interrupt()
+
+    @contextmanager
+    def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A cursor that a cancel interrupts; raises Cancelled in place of the engine's own error."""
+        import duckdb
+
+        self._cancel.raise_if_cancelled()
+        cursor = self._instance.cursor()
+        with self._lock:
+            self._running.add(cursor)
+        try:
+            yield cursor
+        except duckdb.InterruptException as error:
+            raise Cancelled from error
+        except duckdb.OutOfMemoryException as error:
+            raise UserError(f"the engine ran out of its {self.settings.memory_limit} of memory: {error}") from error
+        finally:
+            with self._lock:
+                self._running.discard(cursor)
+            cursor.close()
+
+    def columns(self, query: str) -> Columns:
+        """The result of a query as numpy arrays by column, masked where values are NULL."""
+        with self._cursor() as cursor:
+            result: Columns = cursor.execute(query).fetchnumpy()
+            return result
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """The result of a query as tuples; for small results without time zones."""
+        with self._cursor() as cursor:
+            return cursor.execute(query).fetchall()
+
+    def execute(self, query: str) -> None:
+        """Runs a statement to its end."""
+        with self._cursor() as cursor:
+            cursor.execute(query).fetchall()
+
+    def load(self, table: str, arrays: Mapping[str, NDArray[np.generic]], expressions: Sequence[str]) -> None:
+        """Makes a table of numpy arrays in their order, each through its SQL expression."""
+        with self._cursor() as cursor:
+            cursor.register("arrays_to_load", dict(arrays))
+            cursor.execute(
+                f"create or replace table {quoted(table)} as select {', '.join(expressions)} from arrays_to_load"
+            )
+            cursor.unregister("arrays_to_load")
+
+    def drop(self, table: str) -> None:
+        """Forgets a table that `load` or `execute` made."""
+        self.execute(f"drop table if exists {quoted(table)}")
+
+    def side_by_side(self, work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+        """The results of some work on each item, in their order, on as many threads as the engine has."""
+        if len(items) < 2:
+            return [work(item) for item in items]
+        with ThreadPoolExecutor(self.settings.threads, thread_name_prefix="scan") as pool:
+            futures = [pool.submit(work, item) for item in items]
+            try:
+                return [future.result() for future in futures]
+            finally:
+                for future in futures:
+                    future.cancel()
