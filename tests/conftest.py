@@ -1,6 +1,7 @@
 """What all tests share: an offscreen Qt platform, hypothesis profiles and the folder of real data."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -22,3 +23,20 @@ def shared() -> Path:
     if not (folder / "data").is_dir():
         pytest.skip(f"no reference data at {folder}: set MLOPS_DESK_SHARED to the folder that holds data/ and checks/")
     return folder
+
+
+@pytest.fixture(scope="session")
+def tracked() -> list[Path]:
+    """Return the files that belong to the project: git's where it is a clone, else all but what tools leave behind."""
+    command = ["git", "-c", "safe.directory=*", "ls-files", "-z"]
+    try:
+        listing = subprocess.run(command, cwd=CHECKOUT, capture_output=True, check=True).stdout.decode().split("\0")
+    except (OSError, subprocess.CalledProcessError):
+        listing = [str(path) for path in CHECKOUT.rglob("*") if path.is_file() and not is_left_behind(path)]
+    return [CHECKOUT / name for name in listing if name and (CHECKOUT / name).is_file()]
+
+
+def is_left_behind(path: Path) -> bool:
+    """Tell whether a tool, not a person, wrote this file of the checkout."""
+    folders = path.relative_to(CHECKOUT).parts[:-1]
+    return any(name.startswith((".venv", ".git", ".hypothesis", "__pycache__")) or "_cache" in name for name in folders)
