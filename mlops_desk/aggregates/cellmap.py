@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,15 +41,15 @@ class CellMap:
 
     def sql(self, x: str) -> str:
         """The cell of a DOUBLE expression as SQL text that rounds to an integer when cast; NULL, NaN and infinities have none."""
-        u = f"(({x}) - ({self.centre!r})) / ({self.scale!r})"
+        u = f"({x} - ({self.centre!r})) * ({1 / self.scale!r})"
         if self.kind == "line":
             return f"case when isfinite({x}) then greatest(0, least({self.cells - 1}, {u})) end"
         half = (self.cells - 1) / 2
-        return f"{half!r} + {half!r} * ({u}) / (1 + abs({u}))"
+        return f"{half!r} + {half!r} * ({u}) / (1.0::double + abs({u}))"
 
     def cell_of(self, values: Floats) -> NDArray[np.int64]:
         """The cells of finite numbers, as the engine computes them but for ties at borders."""
-        u = (values - self.centre) / self.scale
+        u = (values - self.centre) * (1 / self.scale)
         position = u if self.kind == "line" else (self.cells - 1) / 2 * (1 + u / (1 + np.abs(u)))
         return np.clip(np.floor(position + 0.5), 0, self.cells - 1).astype(np.int64)
 
@@ -59,15 +60,15 @@ class CellMap:
         uppers = np.where(cells == self.cells - 1, np.inf, uppers + SLACK * (np.abs(uppers) + self.scale))
         return np.clip(lowers, lowest, highest), np.clip(uppers, lowest, highest)
 
-    def _border(self, position: Floats) -> Floats:
+    def _border(self, position: NDArray[np.floating[Any]]) -> Floats:
         """The number at a position between cells; infinite beyond the outermost."""
         if self.kind == "line":
-            return self.centre + self.scale * position
+            return np.asarray(self.centre + self.scale * position, dtype=np.float64)
         half = (self.cells - 1) / 2
         t = position / half - 1
-        with np.errstate(divide="ignore", invalid="ignore"):
-            u = t / (1 - np.abs(t))
-        return self.centre + self.scale * np.where(np.abs(t) < 1, u, np.sign(t) * np.inf)
+        inside = np.abs(t) < 1
+        u = np.divide(t, 1 - np.abs(t), out=np.where(t < 0, -np.inf, np.inf), where=inside)
+        return np.asarray(self.centre + self.scale * u, dtype=np.float64)
 
 
 def fitted_map(sample: Floats, lowest: float, highest: float) -> CellMap:

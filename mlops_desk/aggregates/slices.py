@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from operator import add
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from mlops_desk.aggregates.tables import (
     CategoryTable,
@@ -27,7 +27,7 @@ T = TypeVar("T", ValueTable, CategoryTable, ScoreTable, GroupTable, GroupMeans, 
 
 def _added(left: Mapping[str, T], right: Mapping[str, T]) -> dict[str, T]:
     """Tables by name, added where both have one."""
-    both = {name: left[name] + right[name] for name in left if name in right}  # type: ignore[operator]
+    both = {name: left[name] + right[name] for name in left if name in right}
     return {**left, **right, **both}
 
 
@@ -86,7 +86,7 @@ class OutcomeTables:
 
     def __add__(self, other: OutcomeTables) -> OutcomeTables:
         """The tables of both slices' rows."""
-        optional = {
+        optional: dict[str, Any] = {
             name: _either(getattr(self, name), getattr(other, name))
             for name in ("binary", "confusion", "errors", "target_categories", "target_values")
         }
@@ -100,9 +100,9 @@ class OutcomeTables:
         )
 
 
-def _either(left: object, right: object) -> object:
+def _either(left: Any, right: Any) -> Any:
     """The sum of two tables, or the one that there is."""
-    return right if left is None else left if right is None else left + right  # type: ignore[operator]
+    return right if left is None else left if right is None else left + right
 
 
 Half = TypeVar("Half", FeatureTables, OutcomeTables)

@@ -63,6 +63,13 @@ class ValueTable:
         """Rows with a finite value."""
         return int(self.counts.sum())
 
+    @cached_property
+    def cumulative(self) -> Counts:
+        """(k + 1,) rows before each entry, and at the end all rows with a finite value."""
+        rows = np.zeros(len(self.counts) + 1, dtype=np.int64)
+        np.cumsum(self.counts, out=rows[1:])
+        return rows
+
     @property
     def rows(self) -> int:
         """All rows, missing and not finite ones included."""

@@ -148,9 +148,13 @@ class Connection:
         """Forgets a table that `load` or `execute` made."""
         self.execute(f"drop table if exists {quoted(table)}")
 
-    def side_by_side(self, work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
-        """The results of some work on each item, in their order, on as many threads as the engine has."""
-        if len(items) < 2:
+    def side_by_side(self, work: Callable[[Item], Result], items: Sequence[Item], *, parallel: bool) -> list[Result]:
+        """The results of some work on each item, in their order.
+
+        `parallel` is for queries that the engine runs on one thread each (a positional join is one); the others use all threads
+        by themselves and only get in each other's way.
+        """
+        if len(items) < 2 or not parallel:
             return [work(item) for item in items]
         with ThreadPoolExecutor(self.settings.threads, thread_name_prefix="scan") as pool:
             futures = [pool.submit(work, item) for item in items]

@@ -1,0 +1,83 @@
+"""Columns of a log as SQL expressions of one batch: numbers, texts, times, predictions and labels, whatever type the file gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mlops_desk.warehouse.connection import literal, quoted
+
+LOG = "log"
+SIDE = "side"
+INTEGERS = (
+    "TINYINT",
+    "SMALLINT",
+    "INTEGER",
+    "BIGINT",
+    "HUGEINT",
+    "UTINYINT",
+    "USMALLINT",
+    "UINTEGER",
+    "UBIGINT",
+    "UHUGEINT",
+)
+FLOATS = ("FLOAT", "DOUBLE")
+
+
+def is_number(type: str) -> bool:
+    """Whether an engine type is of numbers."""
+    return type in INTEGERS or type in FLOATS or type.startswith("DECIMAL")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expressions:
+    """Expressions over the columns of one batch.
+
+    Attributes
+    ----------
+    types : engine types of the batch's columns. common : types of columns over all files, where some file has another.
+    """
+
+    types: Mapping[str, str]
+    common: Mapping[str, str]
+
+    def plain(self, column: str) -> str:
+        """The column as its common type; NULL where the file does not have it."""
+        if column not in self.types:
+            return f"cast(null as {self.common.get(column, 'VARCHAR')})"
+        name = f"{LOG}.{quoted(column)}"
+        wanted = self.common.get(column, self.types[column])
+        return name if wanted == self.types[column] else f"cast({name} as {wanted})"
+
+    def number(self, column: str) -> str:
+        """The column as DOUBLE; a boolean is 0 or 1, text that is no number raises."""
+        kind = self.common.get(column, self.types.get(column, "DOUBLE"))
+        plain = self.plain(column)
+        return plain if kind == "DOUBLE" else f"cast({plain} as DOUBLE)"
+
+    def text(self, column: str) -> str:
+        """The column as VARCHAR; a NaN is no category, it is NULL."""
+        kind = self.common.get(column, self.types.get(column, "VARCHAR"))
+        plain = self.plain(column)
+        if kind in FLOATS:
+            return f"cast(case when isnan({plain}) then null else {plain} end as VARCHAR)"
+        return plain if kind == "VARCHAR" else f"cast({plain} as VARCHAR)"
+
+    def is_value(self, column: str, value: str) -> str:
+        """Whether the column equals a value given as text: by number where it is of numbers, so that 1 equals 1.0 and true."""
+        kind = self.common.get(column, self.types.get(column, "VARCHAR"))
+        plain = self.plain(column)
+        number = {"true": "1", "false": "0"}.get(value.lower(), value)
+        if kind == "BOOLEAN":
+            return plain if number in ("1", "1.0") else f"(not {plain})"
+        if is_number(kind) and _is_float(number):
+            return f"({plain} = {float(number)!r})"
+        return f"({self.text(column)} = {literal(value)})"
+
+
+def _is_float(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

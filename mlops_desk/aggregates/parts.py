@@ -1,0 +1,201 @@
+"""How files are cut into parts (one file's rows of one split and one chunk) and parts put together into batches for the scan.
+
+A file whose footer proves that all its rows lie in one chunk is one part, and its rows need no look at their timestamps: a scan groups by
+the file's place in the list. The rows of any other file get their part's number once, in a column that the engine joins by position.
+Parts are cached by file, so a part's key is the file's fingerprint, the split and the chunk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlops_desk.domain.periods import EPOCH, Periods
+from mlops_desk.domain.slicing import Split
+from mlops_desk.warehouse.footers import Footer
+
+NO_PART = 65_535
+"""In a column of part numbers: the row belongs to no part."""
+PARTS_OF_A_BATCH = 250
+"""With NULL they fit one byte, which keeps the engine's table of groups small."""
+ROWS_OF_A_BATCH = 12_000_000
+"""Of files that need a column of part numbers, so that it stays below 25 MB."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """Rows of one file in one chunk of one split; `number` counts periods, or chunks of size and number from 0."""
+
+    footer: Footer
+    split: Split
+    number: int
+
+    @property
+    def key(self) -> str:
+        """Names the part whatever else there is."""
+        return f"{self.footer.file.fingerprint}:{self.split.value}:{self.number}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """Files of the same columns that one query scans, and the parts that their rows belong to.
+
+    Attributes
+    ----------
+    numbers : for each row, in file order, the index in `parts` or NO_PART; None where each file is one part, in their order.
+    """
+
+    footers: tuple[Footer, ...]
+    parts: tuple[Part, ...]
+    numbers: NDArray[np.uint16] | None = field(default=None, compare=False)
+
+    @property
+    def rows(self) -> int:
+        """Rows of all its files."""
+        return sum(footer.rows for footer in self.footers)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeColumn:
+    """The timestamp column: its name, and whether it carries a zone (then it is turned into local time)."""
+
+    name: str
+    zoned: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferencePeriod:
+    """A half-open period of local time whose rows are the reference."""
+
+    start: datetime
+    end: datetime
+
+
+def local_time(nanoseconds: int, zoned: bool, periods: Periods) -> datetime:
+    """A timestamp as naive local time."""
+    from datetime import timedelta
+
+    from mlops_desk.domain.periods import zone
+
+    moment = EPOCH + timedelta(microseconds=nanoseconds // 1000)
+    if not zoned or periods.timezone == "UTC":
+        return moment
+    from datetime import UTC
+
+    return moment.replace(tzinfo=UTC).astimezone(zone(periods.timezone)).replace(tzinfo=None)
+
+
+def single_part(
+    footer: Footer, split: Split | None, time: TimeColumn, periods: Periods, reference: ReferencePeriod | None
+) -> Part | None:
+    """The one part that all rows of a file belong to, None where its footer does not prove that there is one.
+
+    `split` is given where the whole file belongs to it; else `reference` decides.
+    """
+    span = footer.ranges.get(time.name)
+    if span is None or span.earliest is None or span.latest is None or span.nulls != 0:
+        return None
+    first = local_time(span.earliest, time.zoned, periods)
+    last = local_time(span.latest, time.zoned, periods)
+    number = periods.number_of(first)
+    if number != periods.number_of(last):
+        return None
+    if split is None:
+        split = _split_of(first, last, reference)
+    return None if split is None else Part(footer=footer, split=split, number=number)
+
+
+def _split_of(first: datetime, last: datetime, reference: ReferencePeriod | None) -> Split | None:
+    """The split of rows from `first` to `last`, None where the reference period cuts them."""
+    if reference is None or last < reference.start or first >= reference.end:
+        return Split.ANALYSIS
+    return Split.REFERENCE if reference.start <= first and last < reference.end else None
+
+
+def batches_of_single(parts: Sequence[Part]) -> list[Batch]:
+    """Batches of files that are one part each, alike in their columns."""
+    return [
+        Batch(footers=tuple(part.footer for part in some), parts=tuple(some))
+        for some in _runs_of_like(parts, PARTS_OF_A_BATCH)
+    ]
+
+
+def _runs_of_like(parts: Sequence[Part], most: int) -> list[list[Part]]:
+    """Parts in their order by columns of their files, at most so many together."""
+    by_columns: dict[tuple[tuple[str, str], ...], list[Part]] = {}
+    for part in parts:
+        by_columns.setdefault(part.footer.columns, []).append(part)
+    return [like[at : at + most] for like in by_columns.values() for at in range(0, len(like), most)]
+
+
+def groups_of_mixed(footers: Sequence[Footer]) -> list[tuple[Footer, ...]]:
+    """Files in their order by columns, at most ROWS_OF_A_BATCH rows (or one file) together."""
+    by_columns: dict[tuple[tuple[str, str], ...], list[Footer]] = {}
+    for footer in footers:
+        by_columns.setdefault(footer.columns, []).append(footer)
+    groups: list[tuple[Footer, ...]] = []
+    for like in by_columns.values():
+        some: list[Footer] = []
+        for footer in like:
+            if some and sum(one.rows for one in some) + footer.rows > ROWS_OF_A_BATCH:
+                groups.append(tuple(some))
+                some = []
+            some.append(footer)
+        groups.append(tuple(some))
+    return groups
+
+
+def batches_of_mixed(
+    footers: Sequence[Footer], split: Split | None, numbers: NDArray[np.int64], in_reference: NDArray[np.bool_] | None
+) -> list[Batch]:
+    """Batches of files whose rows belong to different parts.
+
+    `numbers` holds for each row of the files, in order, the number of its chunk, or -2**62 where it belongs to none;
+    `in_reference` whether it belongs to the reference, where `split` is None.
+    """
+    batches: list[Batch] = []
+    codes: list[NDArray[np.uint16]] = []
+    parts: list[Part] = []
+    files: list[Footer] = []
+    at = 0
+    for footer in footers:
+        rows = slice(at, at + footer.rows)
+        at += footer.rows
+        own, code = _parts_of_file(footer, split, numbers[rows], None if in_reference is None else in_reference[rows])
+        if files and len(parts) + len(own) > PARTS_OF_A_BATCH:
+            batches.append(Batch(footers=tuple(files), parts=tuple(parts), numbers=np.concatenate(codes)))
+            codes, parts, files = [], [], []
+        codes.append(np.where(code == NO_PART, NO_PART, code + len(parts)).astype(np.uint16))
+        parts += own
+        files.append(footer)
+    if files:
+        batches.append(Batch(footers=tuple(files), parts=tuple(parts), numbers=np.concatenate(codes)))
+    return batches
+
+
+NO_NUMBER = -(2**62)
+
+
+def _parts_of_file(
+    footer: Footer, split: Split | None, numbers: NDArray[np.int64], in_reference: NDArray[np.bool_] | None
+) -> tuple[list[Part], NDArray[np.int64]]:
+    """The parts of one file, and the part of each row."""
+    known = numbers != NO_NUMBER
+    doubled = 2 * numbers + (0 if in_reference is None else in_reference.astype(np.int64))
+    if not known.any():
+        return [], np.full(len(numbers), NO_PART, dtype=np.int64)
+    lowest = int(doubled[known].min())
+    shifted = np.where(known, doubled - lowest, 0)
+    present = np.flatnonzero(np.bincount(shifted[known]))
+    place = np.zeros(int(present[-1]) + 1, dtype=np.int64)
+    place[present] = np.arange(len(present))
+    parts = []
+    for value in present.tolist():
+        number, referenced = divmod(value + lowest, 2)
+        own = split or (Split.REFERENCE if referenced else Split.ANALYSIS)
+        parts.append(Part(footer=footer, split=own, number=number))
+    return parts, np.where(known, place[shifted], NO_PART)

@@ -1,0 +1,122 @@
+"""What a scan is to count, decided once per model and reference and kept, so that every later file is counted in the same way."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import msgspec
+
+from mlops_desk.aggregates.cellmap import CellMap
+from mlops_desk.domain.schema import Task
+
+OTHER = "other"
+"""Name of the bin of a categorical column's values beyond those that are kept."""
+KEPT_CATEGORIES = 1000
+SCORE_CELLS = 2048
+FORMAT = 1
+"""Raised whenever the same plan would be counted in another way, so that cached counts of the former are passed over."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumericPlan:
+    """How a numeric column is counted: by value where `cells` is None, else by cell. lowest, highest : of the reference; None where it has no value."""
+
+    column: str
+    cells: CellMap | None
+    lowest: float | None
+    highest: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CategoricalPlan:
+    """How a categorical column is counted; `kept` names the values that are told apart, empty for all."""
+
+    column: str
+    kept: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScorePlan:
+    """How a score is counted: by value, or by equal cells from `lowest` to `highest`. class_ : empty for a binary model."""
+
+    column: str
+    exact: bool
+    lowest: float = 0.0
+    highest: float = 1.0
+    class_: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutcomePlan:
+    """How predictions and labels are counted.
+
+    Attributes
+    ----------
+    positive : text of the positive class (binary). threshold : makes the prediction from the score where none is logged.
+    errors : how |error| is counted, and target_values the target (regression). centre : near the reference's mean target.
+    groups : protected attributes, each the columns that it joins. inside : columns of a log that hold labels, the preferred first.
+    """
+
+    task: Task
+    prediction: str | None
+    scores: tuple[ScorePlan, ...] = ()
+    positive: str = "1"
+    threshold: float | None = None
+    errors: NumericPlan | None = None
+    target_values: NumericPlan | None = None
+    centre: float = 0.0
+    groups: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    inside: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeaturePlan:
+    """How the log's own columns are counted. types : engine types that columns are cast to, where files differ."""
+
+    numeric: tuple[NumericPlan, ...]
+    categorical: tuple[CategoricalPlan, ...]
+    types: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanPlan:
+    """Everything that decides what a file's tables hold.
+
+    Attributes
+    ----------
+    filter : SQL predicate on the rows. slicing : names the rule of chunks and splits. segment : a column by whose values rows are counted, None for all rows.
+    """
+
+    features: FeaturePlan
+    outcome: OutcomePlan | None
+    filter: str | None
+    slicing: str
+    slicing_time: str | None = None
+    segment: str | None = None
+
+    @property
+    def feature_digest(self) -> str:
+        """Names what the features' half of a file's tables depends on, beside the file."""
+        return _digest(self.features, self.filter, self.slicing, self.segment)
+
+    @property
+    def outcome_digest(self) -> str:
+        """Names what the outcomes' half of a file's tables depends on, beside the file and its labels."""
+        return _digest(self.outcome, self.features.types, self.filter, self.slicing, self.segment)
+
+
+def _digest(*values: object) -> str:
+    """A name for plain values and dataclasses of them."""
+    return hashlib.blake2b(msgspec.json.encode((FORMAT, *values)), digest_size=12).hexdigest()
+
+
+def plan_bytes(plan: ScanPlan) -> bytes:
+    """A plan as bytes, to keep."""
+    return msgspec.json.encode(plan)
+
+
+def plan_of(body: bytes) -> ScanPlan:
+    """The plan that bytes were made of; raises msgspec.ValidationError for anything else."""
+    return msgspec.json.decode(body, type=ScanPlan)

@@ -1,0 +1,414 @@
+"""The one place that decides the shape of a query: counts the rows of a batch of files by part and value, cell or category.
+
+One narrow GROUP BY per numeric column and one GROUPING SETS query for all categories are what the engine does fastest; several run side by
+side. Where each file is one part, a query groups by the file's place in the list and leaves the timestamps unread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlops_desk.aggregates.cellmap import CellMap
+from mlops_desk.aggregates.expressions import LOG, SIDE, Expressions
+from mlops_desk.aggregates.parts import NO_PART, Batch
+from mlops_desk.aggregates.plan import OTHER, CategoricalPlan, NumericPlan, ScanPlan
+from mlops_desk.aggregates.slices import FeatureTables
+from mlops_desk.aggregates.tables import CategoryTable, Counts, Floats, ValueTable
+from mlops_desk.warehouse.connection import Columns, Connection, literal, quoted
+from mlops_desk.warehouse.footers import file_list, partition_keys
+
+Slot = tuple[int, str | None]
+"""Index of a part in its batch, and the value of the segment column (None for all rows)."""
+LABEL = "label"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """A batch as the FROM clause of a query, and its parts as an expression.
+
+    Attributes
+    ----------
+    relation : the FROM clause. part : expression of a part's index, NULL for rows that belong to none. segment : expression of the segment's value.
+    """
+
+    connection: Connection
+    batch: Batch
+    plan: ScanPlan
+    relation: str
+    part: str
+    expressions: Expressions
+    has_labels: bool
+    positional: bool
+
+    @property
+    def keys(self) -> str:
+        """The grouping columns of a query: p, and s where rows are counted by segment."""
+        if self.plan.segment is None:
+            return f"{self.part} p"
+        return f"{self.part} p, {self.expressions.text(self.plan.segment)} s"
+
+    @property
+    def key_names(self) -> str:
+        """Names of the grouping columns."""
+        return "p" if self.plan.segment is None else "p, s"
+
+
+def source(
+    connection: Connection, batch: Batch, plan: ScanPlan, name: str, labels: NDArray[Any] | None = None
+) -> Source:
+    """Prepares a batch for scanning; `labels` are codes or numbers by row (masked where there is none). `name` must be new to the connection."""
+    keys = sorted({key for footer in batch.footers[:1] for key in partition_keys(footer.path)})
+    hive = ", hive_partitioning = true" if keys else ""
+    relation = f"read_parquet({file_list([footer.path for footer in batch.footers])}{hive}) as {LOG}"
+    by_file = batch.numbers is None and "file_index" not in dict(batch.footers[0].columns)
+    part = f"{LOG}.file_index::UTINYINT"
+    arrays: dict[str, NDArray[Any]] = {}
+    expressions: list[str] = []
+    if not by_file:
+        numbers = batch.numbers
+        if numbers is None:
+            numbers = np.repeat(np.arange(len(batch.footers), dtype=np.uint16), [one.rows for one in batch.footers])
+        arrays["part"] = numbers
+        small = "UTINYINT" if len(batch.parts) < 255 else "USMALLINT"
+        expressions.append(f"cast(nullif(part, {NO_PART}) as {small}) as part")
+        part = f"{SIDE}.part"
+    if labels is not None:
+        arrays[LABEL] = labels
+        expressions.append(LABEL)
+    if arrays:
+        connection.load(name, arrays, expressions)
+        relation += f" positional join {quoted(name)} as {SIDE}"
+    return Source(
+        connection=connection,
+        batch=batch,
+        plan=plan,
+        relation=relation,
+        part=part,
+        expressions=Expressions(types=dict(batch.footers[0].columns), common=dict(plan.features.types)),
+        has_labels=labels is not None,
+        positional=bool(arrays),
+    )
+
+
+class Slots:
+    """The slots (part and segment) that rows of query results belong to, numbered as they are met."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[Slot, int] = {}
+
+    def of(self, result: Columns) -> NDArray[np.int64]:
+        """The slot of each row of a result with columns p and perhaps s; -1 where p or s is NULL."""
+        parts = np.ma.filled(result["p"].astype(np.int64), -1)
+        if "s" not in result:
+            pairs = {int(part): self._number((int(part), None)) for part in np.unique(parts) if part >= 0}
+            lookup = np.full(int(parts.max(initial=0)) + 2, -1, dtype=np.int64)
+            for part, number in pairs.items():
+                lookup[part] = number
+            return lookup[parts]
+        missing = np.ma.getmaskarray(result["s"])
+        texts = np.ma.getdata(result["s"])
+        return np.array(
+            [
+                -1 if part < 0 or gone else self._number((int(part), str(text)))
+                for part, text, gone in zip(parts, texts, missing, strict=True)
+            ],
+            dtype=np.int64,
+        )
+
+    def _number(self, slot: Slot) -> int:
+        return self._numbers.setdefault(slot, len(self._numbers))
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    @property
+    def all(self) -> list[Slot]:
+        """The slots in the order of their numbers."""
+        return list(self._numbers)
+
+
+def pieces(slots: NDArray[np.int64], order_by: NDArray[Any] | None = None) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """(slot, indices of its rows), slot by slot, the rows sorted by `order_by`; rows of slot -1 are passed over."""
+    order = np.lexsort((slots,) if order_by is None else (order_by, slots))
+    ordered = slots[order]
+    borders = np.flatnonzero(np.diff(ordered)) + 1
+    for rows in np.split(order, borders):
+        if len(rows) and slots[rows[0]] >= 0:
+            yield int(slots[rows[0]]), rows
+
+
+def values_of(result: Columns, name: str) -> NDArray[Any]:
+    """A column of a result, whatever stands where it is NULL."""
+    return np.asarray(np.ma.getdata(result[name]))
+
+
+def is_missing(result: Columns, name: str) -> NDArray[np.bool_]:
+    """Where a column of a result is NULL."""
+    return np.ma.getmaskarray(result[name])
+
+
+def count_rows(source: Source, slots: Slots, time: str | None) -> dict[int, tuple[int, int | None, int | None]]:
+    """(rows, first time, last time) by slot; `time` is an expression of nanoseconds or None."""
+    if source.plan.segment is None and source.batch.numbers is None:
+        known = _rows_from_footers(source, slots, time)
+        if known is not None:
+            return known
+    spans = "" if time is None else f", min({time}) a, max({time}) b"
+    query = f"select {source.keys}, count(*) n{spans} from {source.relation} group by {source.key_names}"
+    result = source.connection.columns(query)
+    found: dict[int, tuple[int, int | None, int | None]] = {}
+    counts = values_of(result, "n")
+    for row, slot in enumerate(slots.of(result).tolist()):
+        if slot >= 0:
+            times = (None, None) if time is None else (_whole(result, "a", row), _whole(result, "b", row))
+            found[slot] = (int(counts[row]), *times)
+    return found
+
+
+def _rows_from_footers(
+    source: Source, slots: Slots, time: str | None
+) -> dict[int, tuple[int, int | None, int | None]] | None:
+    """What the footers know of files that are one part each, None where they do not say it all."""
+    found: dict[int, tuple[int, int | None, int | None]] = {}
+    everything = slots.of({"p": np.arange(len(source.batch.parts))})
+    for slot, part in zip(everything.tolist(), source.batch.parts, strict=True):
+        first = last = None
+        if time is not None:
+            column = source.plan.slicing_time
+            span = part.footer.ranges.get(column) if column else None
+            if span is None or span.earliest is None or span.latest is None:
+                return None
+            first, last = span.earliest, span.latest
+        found[slot] = (part.footer.rows, first, last)
+    return found
+
+
+def _whole(result: Columns, name: str, row: int) -> int | None:
+    """An integer of a result, None where it is NULL."""
+    return None if is_missing(result, name)[row] else int(values_of(result, name)[row])
+
+
+def scan_features(source: Source, time: str | None) -> dict[Slot, FeatureTables]:
+    """The features' half of every slot of a batch."""
+    slots = Slots()
+    rows = count_rows(source, slots, time)
+    numeric: dict[int, dict[str, ValueTable]] = {slot: {} for slot in rows}
+    outside: dict[int, dict[str, int]] = {slot: {} for slot in rows}
+    categorical: dict[int, dict[str, CategoryTable]] = {slot: {} for slot in rows}
+    plans = source.plan.features
+    work: list[Callable[[], tuple[str, Columns]]] = [partial(_numeric_query, source, plan) for plan in plans.numeric]
+    if plans.categorical:
+        work.append(partial(_categories_query, source, plans.categorical))
+    by_column = {plan.column: plan for plan in plans.numeric}
+    for column, result in source.connection.side_by_side(lambda one: one(), work, parallel=source.positional):
+        if column in by_column:
+            plan = by_column[column]
+            counted = _value_tables(source, plan, result, slots)
+            for slot, (table, beyond) in counted.items():
+                numeric[slot][column], outside[slot][column] = table, beyond
+        else:
+            for slot, tables in _category_tables(plans.categorical, result, slots).items():
+                categorical[slot].update(tables)
+    return {
+        slots.all[slot]: FeatureTables(
+            rows=count,
+            first=first,
+            last=last,
+            numeric=numeric[slot],
+            outside=outside[slot],
+            categorical=categorical[slot],
+        )
+        for slot, (count, first, last) in rows.items()
+    }
+
+
+def _numeric_query(source: Source, plan: NumericPlan) -> tuple[str, Columns]:
+    """The column's name, and counts of it by part and value, or by part and cell."""
+    x = source.expressions.number(plan.column)
+    if plan.cells is None:
+        query = f"select {source.keys}, {x} v, count(*) n from {source.relation} group by all"
+        return plan.column, source.connection.columns(query)
+    return plan.column, source.connection.columns(cell_query(source, x, plan.cells, plan.lowest, plan.highest))
+
+
+def cell_query(source: Source, x: str, cells: CellMap, lowest: float | None, highest: float | None) -> str:
+    """Counts of a number by part and cell: rows, those with a number, centred sums, and those beyond the reference's range."""
+    centred = f"({x} - ({cells.centre!r}))"
+    beyond = "0" if lowest is None or highest is None else f"count_if({x} < {lowest!r} or {x} > {highest!r})"
+    return (
+        f"select {source.keys}, try_cast({cells.sql(x)} as utinyint) c, count(*) n, count({x}) v, sum({centred}) t,"
+        f" sum({centred} * {centred}) q, {beyond} o from {source.relation} group by {source.key_names}, c"
+    )
+
+
+def _value_tables(
+    source: Source, plan: NumericPlan, result: Columns, slots: Slots
+) -> dict[int, tuple[ValueTable, int]]:
+    """Tables of a numeric column by slot, and the rows beyond the reference's range."""
+    if plan.cells is not None:
+        return cell_tables(source, plan.column, plan.cells, result, slots)
+    tables = exact_tables(slots.of(result), values_of(result, "v"), is_missing(result, "v"), values_of(result, "n"))
+    return {slot: (table, _beyond(table, plan)) for slot, table in tables.items()}
+
+
+def _beyond(table: ValueTable, plan: NumericPlan) -> int:
+    """Rows of an exact table beyond the reference's range."""
+    if plan.lowest is None or plan.highest is None:
+        return 0
+    return int(table.counts[(table.values < plan.lowest) | (table.values > plan.highest)].sum())
+
+
+def exact_tables(
+    slots: NDArray[np.int64], values: Floats, missing: NDArray[np.bool_], counts: Counts
+) -> dict[int, ValueTable]:
+    """Exact tables by slot from distinct values and their counts."""
+    values = np.where(missing, np.nan, values).astype(np.float64)
+    tables = {}
+    for slot, rows in pieces(slots, values):
+        own, n, gone = values[rows], counts[rows].astype(np.int64), missing[rows]
+        finite = np.isfinite(own)
+        tables[slot] = ValueTable(
+            values=own[finite],
+            counts=n[finite],
+            missing=int(n[gone].sum()),
+            nan=int(n[np.isnan(own) & ~gone].sum()),
+            positive_infinite=int(n[own == np.inf].sum()),
+            negative_infinite=int(n[own == -np.inf].sum()),
+        )
+    return tables
+
+
+def cell_tables(
+    source: Source, column: str, cells: CellMap, result: Columns, slots: Slots
+) -> dict[int, tuple[ValueTable, int]]:
+    """Cell tables by slot; values that are not finite are counted by a second query, where there are any."""
+    where, none = slots.of(result), is_missing(result, "c")
+    cell, n, valid = (values_of(result, name).astype(np.int64) for name in ("c", "n", "v"))
+    total, square, beyond = (np.where(none, 0, values_of(result, name)) for name in ("t", "q", "o"))
+    odd = {} if not (valid[none] > 0).any() else _not_finite(source, source.expressions.number(column), slots)
+    tables = {}
+    ranges = _ranges(source, column, slots)
+    for slot, rows in pieces(where, np.where(none, -1, cell)):
+        own = rows[~none[rows]]
+        lowest, highest = ranges[slot]
+        lowers, uppers = cells.bounds(cell[own], lowest, highest)
+        means = total[own].astype(np.float64) / n[own]
+        squares = np.maximum(square[own].astype(np.float64) - n[own] * means * means, 0.0)
+        nan, positive, negative = odd.get(slot, (0, 0, 0))
+        empty = int(n[rows][none[rows]].sum())
+        table = ValueTable(
+            values=np.clip(cells.centre + means, lowers, uppers),
+            counts=n[own],
+            lowers=lowers,
+            uppers=uppers,
+            cells=cell[own],
+            squares=squares,
+            missing=empty - nan - positive - negative,
+            nan=nan,
+            positive_infinite=positive,
+            negative_infinite=negative,
+        )
+        tables[slot] = (table, int(beyond[own].sum()))
+    return tables
+
+
+def _ranges(source: Source, column: str, slots: Slots) -> dict[int, tuple[float, float]]:
+    """Bounds of the finite values of each slot: from the footers, or by a query where one of them does not state them."""
+    spans = [part.footer.ranges.get(column) for part in source.batch.parts]
+    if column in source.expressions.types and any(span is None or span.lowest is None for span in spans):
+        x = source.expressions.number(column)
+        query = (
+            f"select {source.keys}, min({x}) filter (isfinite({x})) a, max({x}) filter (isfinite({x})) b"
+            f" from {source.relation} group by {source.key_names}"
+        )
+        result = source.connection.columns(query)
+        bounds = zip(
+            slots.of(result).tolist(), values_of(result, "a").tolist(), values_of(result, "b").tolist(), strict=True
+        )
+        return {slot: (float(low), float(high)) for slot, low, high in bounds if slot >= 0}
+    known = [(-np.inf, np.inf) if span is None else (span.lowest, span.highest) for span in spans]
+    return {number: known[slot[0]] for number, slot in enumerate(slots.all)}  # type: ignore[misc]
+
+
+def _not_finite(source: Source, x: str, slots: Slots) -> dict[int, tuple[int, int, int]]:
+    """Rows with NaN, inf and -inf by slot."""
+    query = (
+        f"select {source.keys}, count_if(isnan({x})) a, count_if({x} = 'inf'::double) b, count_if({x} = '-inf'::double) c"
+        f" from {source.relation} group by {source.key_names}"
+    )
+    result = source.connection.columns(query)
+    columns = [values_of(result, name) for name in "abc"]
+    return {
+        slot: (int(columns[0][row]), int(columns[1][row]), int(columns[2][row]))
+        for row, slot in enumerate(slots.of(result).tolist())
+        if slot >= 0
+    }
+
+
+def _categories_query(source: Source, plans: Sequence[CategoricalPlan]) -> tuple[str, Columns]:
+    """No name, and counts of all categorical columns by part and value; g tells the column as a bit mask of GROUPING."""
+    names = [f"c{index}" for index in range(len(plans))]
+    texts = [f"{_category(source, plan)} {name}" for plan, name in zip(plans, names, strict=True)]
+    sets = ", ".join(f"({source.key_names}, {name})" for name in names)
+    inner = f"select {source.keys}, {', '.join(texts)} from {source.relation}"
+    query = (
+        f"select {source.key_names}, grouping({', '.join(names)}) g, coalesce({', '.join(names)}) v, count(*) n"
+        f" from ({inner}) group by grouping sets ({sets})"
+    )
+    return "", source.connection.columns(query)
+
+
+def _category(source: Source, plan: CategoricalPlan) -> str:
+    """A categorical column as text, its values that are not kept as one."""
+    text = source.expressions.text(plan.column)
+    if not plan.kept:
+        return text
+    kept = ", ".join(literal(value) for value in plan.kept)
+    return f"case when {text} is null or {text} in ({kept}) then {text} else {literal(OTHER)} end"
+
+
+def _category_tables(
+    plans: Sequence[CategoricalPlan], result: Columns, slots: Slots
+) -> dict[int, dict[str, CategoryTable]]:
+    """Tables of all categorical columns by slot."""
+    mask = values_of(result, "g").astype(np.int64)
+    everything = (1 << len(plans)) - 1
+    place = {everything ^ (1 << (len(plans) - 1 - index)): index for index in range(len(plans))}
+    found: dict[int, dict[str, CategoryTable]] = {}
+    where, texts, none = slots.of(result), values_of(result, "v"), is_missing(result, "v")
+    counts = values_of(result, "n").astype(np.int64)
+    for value, index in place.items():
+        chosen = np.flatnonzero(mask == value)
+        for slot, table in category_tables(where[chosen], texts[chosen], none[chosen], counts[chosen]).items():
+            found.setdefault(slot, {})[plans[index].column] = table
+    return found
+
+
+def category_tables(
+    slots: NDArray[np.int64], texts: NDArray[Any], missing: NDArray[np.bool_], counts: Counts
+) -> dict[int, CategoryTable]:
+    """Category tables by slot from texts and their counts."""
+    tables = {}
+    for slot, rows in pieces(slots):
+        present = [row for row in rows.tolist() if not missing[row]]
+        present.sort(key=lambda row: texts[row])
+        tables[slot] = CategoryTable(
+            categories=tuple(str(texts[row]) for row in present),
+            counts=counts[present].astype(np.int64) if present else np.zeros(0, dtype=np.int64),
+            missing=int(counts[rows][missing[rows]].sum()),
+        )
+    return tables
+
+
+def by_part(found: Mapping[Slot, Any], batch: Batch) -> list[dict[str | None, Any]]:
+    """What was found by slot, as a list along the batch's parts of what was found by segment."""
+    parts: list[dict[str | None, Any]] = [{} for _ in batch.parts]
+    for (part, segment), value in found.items():
+        parts[part][segment] = value
+    return parts
