@@ -6,27 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mlops_desk.warehouse.connection import literal, quoted
+from mlops_desk.warehouse.schema import FLOATS, is_number
 
 LOG = "log"
 SIDE = "side"
-INTEGERS = (
-    "TINYINT",
-    "SMALLINT",
-    "INTEGER",
-    "BIGINT",
-    "HUGEINT",
-    "UTINYINT",
-    "USMALLINT",
-    "UINTEGER",
-    "UBIGINT",
-    "UHUGEINT",
-)
-FLOATS = ("FLOAT", "DOUBLE")
-
-
-def is_number(type: str) -> bool:
-    """Whether an engine type is of numbers."""
-    return type in INTEGERS or type in FLOATS or type.startswith("DECIMAL")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,11 +39,12 @@ class Expressions:
         return plain if kind == "DOUBLE" else f"cast({plain} as DOUBLE)"
 
     def text(self, column: str) -> str:
-        """The column as VARCHAR; a NaN is no category, it is NULL."""
+        """The column as VARCHAR; a NaN is no category, it is NULL, and 1.0 is the category 1."""
         kind = self.common.get(column, self.types.get(column, "VARCHAR"))
         plain = self.plain(column)
-        if kind in FLOATS:
-            return f"cast(case when isnan({plain}) then null else {plain} end as VARCHAR)"
+        if kind in FLOATS or kind.startswith("DECIMAL"):
+            whole = f"{plain} = floor({plain}) and abs({plain}) < 1e15"
+            return f"case when isnan({plain}::DOUBLE) then null when {whole} then cast({plain}::BIGINT as VARCHAR) else cast({plain} as VARCHAR) end"
         return plain if kind == "VARCHAR" else f"cast({plain} as VARCHAR)"
 
     def is_value(self, column: str, value: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlops_desk.aggregates.expressions import FLOATS, SIDE
+from mlops_desk.aggregates.expressions import SIDE
 from mlops_desk.aggregates.plan import OutcomePlan, ScorePlan
 from mlops_desk.aggregates.scan import (
     LABEL,
@@ -41,6 +41,7 @@ from mlops_desk.aggregates.tables import (
 )
 from mlops_desk.domain.schema import INTERSECTION, Task
 from mlops_desk.warehouse.connection import literal
+from mlops_desk.warehouse.schema import FLOATS
 
 EPSILON = float(np.finfo(np.float64).eps)
 """Probabilities are clipped to EPSILON … 1 - EPSILON before a logarithm, as scikit-learn does."""

@@ -1,0 +1,232 @@
+"""Decides how each column of a model is counted: by value or by cell, from which least to which greatest value, with which cell map."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mlops_desk.aggregates.cellmap import fitted_map
+from mlops_desk.aggregates.plan import (
+    KEPT_CATEGORIES,
+    CategoricalPlan,
+    FeaturePlan,
+    NumericPlan,
+    OutcomePlan,
+    ScanPlan,
+    ScorePlan,
+)
+from mlops_desk.aggregates.tables import Floats
+from mlops_desk.domain.model import Model
+from mlops_desk.domain.schema import INTERSECTION, Column, Kind, Role, Task
+from mlops_desk.warehouse.connection import Connection, quoted
+from mlops_desk.warehouse.schema import ReferenceRows, common_types
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which columns the monitors want counted exactly at any size, and up to how many reference rows all are. everything : whatever the column."""
+
+    exact_rows: int
+    exact_columns: frozenset[str] = frozenset()
+    everything: bool = False
+
+    def exact(self, column: str, reference_rows: int) -> bool:
+        """Whether a column is counted by value."""
+        return self.everything or reference_rows <= self.exact_rows or column in self.exact_columns
+
+
+def scan_plan(
+    connection: Connection,
+    model: Model,
+    columns: Sequence[Column],
+    reference: ReferenceRows,
+    wanted: Wanted,
+    *,
+    slicing: str,
+    labels: Sequence[str],
+    differing: Iterable[tuple[str, str]],
+) -> ScanPlan:
+    """The plan of all rows of a model. `labels` are the classes of joined labels, `differing` (column, type) where files differ."""
+    numeric = [column.name for column in columns if column.kind is Kind.NUMERIC and column.role is not Role.TARGET]
+    categorical = [
+        column.name for column in columns if column.kind is Kind.CATEGORICAL and column.role is not Role.TARGET
+    ]
+    plans = _numeric_plans(connection, numeric, reference, wanted)
+    features = FeaturePlan(
+        numeric=tuple(plans.values()),
+        categorical=tuple(_categorical_plan(connection, name, reference) for name in categorical),
+        types=tuple(differing),
+    )
+    return ScanPlan(
+        features=features,
+        outcome=_outcome_plan(connection, model, plans, reference, wanted, labels),
+        filter=model.logs.filter,
+        slicing=slicing,
+        slicing_time=model.columns.timestamp,
+    )
+
+
+def _numeric_plans(
+    connection: Connection, names: Sequence[str], reference: ReferenceRows, wanted: Wanted
+) -> dict[str, NumericPlan]:
+    """Plans of numeric columns."""
+    there = common_types(reference.footers)
+    ranges = _ranges(connection, [name for name in names if name in there], reference)
+    by_cell = [name for name in names if name in ranges and not wanted.exact(name, reference.rows)]
+    samples = _samples(connection, by_cell, reference)
+    plans = {}
+    for name in names:
+        lowest, highest = ranges.get(name, (None, None))
+        cells = None
+        if name in samples and lowest is not None and highest is not None:
+            cells = fitted_map(samples[name], lowest, highest)
+        plans[name] = NumericPlan(column=name, cells=cells, lowest=lowest, highest=highest)
+    return plans
+
+
+def _ranges(connection: Connection, names: Sequence[str], reference: ReferenceRows) -> dict[str, tuple[float, float]]:
+    """Least and greatest finite value of each column in the reference; columns without one are left out."""
+    found: dict[str, tuple[float, float]] = {}
+    asked = []
+    for name in names:
+        spans = [footer.ranges.get(name) for footer in reference.footers if footer.rows]
+        lows = [span.lowest for span in spans if span is not None and span.lowest is not None]
+        highs = [span.highest for span in spans if span is not None and span.highest is not None]
+        if reference.predicate == "true" and spans and len(lows) == len(highs) == len(spans):
+            found[name] = (min(lows), max(highs))
+        else:
+            asked.append(name)
+    if asked:
+        terms = ", ".join(
+            f"min({x}) filter (isfinite({x})), max({x}) filter (isfinite({x}))"
+            for x in (f"cast({quoted(name)} as DOUBLE)" for name in asked)
+        )
+        row = connection.rows(f"select {terms} from {reference.relation}")[0]
+        found |= {name: (row[2 * i], row[2 * i + 1]) for i, name in enumerate(asked) if row[2 * i] is not None}
+    return found
+
+
+def _samples(connection: Connection, names: Sequence[str], reference: ReferenceRows) -> dict[str, Floats]:
+    """Finite values of each column in a sample of the reference."""
+    if not names:
+        return {}
+    terms = ", ".join(f"cast({quoted(name)} as DOUBLE) c{index}" for index, name in enumerate(names))
+    result = connection.columns(f"select {terms} from {reference.sample}")
+    return {name: _finite(result[f"c{index}"]) for index, name in enumerate(names)}
+
+
+def _finite(column: Floats) -> Floats:
+    values = np.asarray(np.ma.compressed(np.ma.asarray(column)), dtype=np.float64)
+    return values[np.isfinite(values)]
+
+
+def _categorical_plan(connection: Connection, name: str, reference: ReferenceRows) -> CategoricalPlan:
+    """Which values of a categorical column are told apart: all, or the most frequent of the reference where it has too many."""
+    if name not in common_types(reference.footers):
+        return CategoricalPlan(column=name)
+    column = quoted(name)
+    sampled = connection.rows(f"select approx_count_distinct({column}) from {reference.sample}")[0][0]
+    if sampled <= KEPT_CATEGORIES // 2:
+        return CategoricalPlan(column=name)
+    query = f"""select cast({column} as VARCHAR) v, count(*) n from {reference.relation} where {column} is not null
+        group by 1 order by n desc, v limit {KEPT_CATEGORIES + 1}"""
+    values = [row[0] for row in connection.rows(query)]
+    return CategoricalPlan(column=name, kept=tuple(values[:KEPT_CATEGORIES]) if len(values) > KEPT_CATEGORIES else ())
+
+
+def _outcome_plan(
+    connection: Connection,
+    model: Model,
+    numeric: dict[str, NumericPlan],
+    reference: ReferenceRows,
+    wanted: Wanted,
+    labels: Sequence[str],
+) -> OutcomePlan | None:
+    """The plan of predictions and labels; None for a model without a task."""
+    if model.task is None:
+        return None
+    columns = model.columns
+    label_column = model.labels.target if model.labels else None
+    inside = tuple(dict.fromkeys(name for name in (columns.target, label_column) if name is not None))
+    scores = ((columns.score, ""),) if columns.score else tuple((column, name) for name, column in columns.scores)
+    groups = tuple((attribute, tuple(attribute.split(INTERSECTION))) for attribute in columns.protected)
+    plan = OutcomePlan(
+        task=model.task,
+        prediction=columns.prediction,
+        scores=tuple(
+            _score_plan(column, name, numeric, reference, wanted) for column, name in scores if column is not None
+        ),
+        positive=_positive(model),
+        threshold=columns.decision_threshold,
+        groups=groups,
+        inside=inside,
+        classes=tuple(labels),
+    )
+    if model.task is Task.REGRESSION:
+        return _with_errors(connection, plan, reference, wanted)
+    if model.task is Task.MULTICLASS:
+        return _with_classes(connection, plan, reference)
+    return plan
+
+
+def _positive(model: Model) -> str:
+    """The positive class as text."""
+    positive = model.columns.positive
+    if positive is None:
+        return "1"
+    return ("true" if positive else "false") if isinstance(positive, bool) else str(positive)
+
+
+def _score_plan(
+    column: str, class_: str, numeric: dict[str, NumericPlan], reference: ReferenceRows, wanted: Wanted
+) -> ScorePlan:
+    """How a score is counted; cells span the unit interval, or the reference's range where scores are ranks."""
+    known = numeric.get(column)
+    exact = wanted.exact(column, reference.rows)
+    if known is None or known.lowest is None or known.highest is None or (known.lowest >= 0 and known.highest <= 1):
+        return ScorePlan(column=column, class_=class_, exact=exact)
+    return ScorePlan(column=column, class_=class_, exact=exact, lowest=known.lowest, highest=known.highest)
+
+
+def _with_errors(connection: Connection, plan: OutcomePlan, reference: ReferenceRows, wanted: Wanted) -> OutcomePlan:
+    """A regression's plan with cell maps of its errors and targets, and the centre of its sums."""
+    from dataclasses import replace
+
+    there = common_types(reference.footers)
+    target = next((name for name in plan.inside if name in there), None)
+    if target is None or plan.prediction is None or plan.prediction not in there:
+        return plan
+    terms = f"cast({quoted(plan.prediction)} as DOUBLE) y, cast({quoted(target)} as DOUBLE) t"
+    result = connection.columns(f"select {terms} from {reference.sample}")
+    y, t = (np.ma.filled(np.ma.asarray(result[name], dtype=np.float64), np.nan) for name in ("y", "t"))
+    targets = t[np.isfinite(t)]
+    errors = np.abs(y - t)
+    errors = errors[np.isfinite(errors)]
+    centre = float(np.round(np.median(targets), 6)) if len(targets) else 0.0
+    if wanted.exact(target, reference.rows) or not len(errors):
+        return replace(plan, centre=centre)
+    lowest, highest = float(targets.min()), float(targets.max())
+    return replace(
+        plan,
+        centre=centre if math.isfinite(centre) else 0.0,
+        errors=NumericPlan(column="", cells=fitted_map(errors, 0.0, float(errors.max())), lowest=None, highest=None),
+        target_values=NumericPlan(
+            column="", cells=fitted_map(targets, lowest, highest), lowest=lowest, highest=highest
+        ),
+    )
+
+
+def _with_classes(connection: Connection, plan: OutcomePlan, reference: ReferenceRows) -> OutcomePlan:
+    """A multiclass plan whose classes are those of joined labels, of scores and of the reference's labels and predictions."""
+    from dataclasses import replace
+
+    there = common_types(reference.footers)
+    found = {*plan.classes, *(score.class_ for score in plan.scores)}
+    for name in (*plan.inside, plan.prediction):
+        if name is not None and name in there:
+            query = f"select distinct cast({quoted(name)} as VARCHAR) from {reference.relation} where {quoted(name)} is not null"
+            found |= {row[0] for row in connection.rows(query)}
+    return replace(plan, classes=(*plan.classes, *sorted(found - {*plan.classes})))
