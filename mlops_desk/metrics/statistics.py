@@ -1,0 +1,156 @@
+"""Plain statistics of a numeric column, and how far they have moved from the reference.
+
+All but the median are exact on cells too, for cells carry their sums and sums of squares.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from mlops_desk.aggregates.tables import ValueTable
+from mlops_desk.domain.metric import Convention, Direction
+from mlops_desk.metrics.binning import order_statistics
+from mlops_desk.metrics.series import NUMERIC, NumericMetric, Series, drift_definitions
+
+ANY = (-math.inf, math.inf)
+CONSTANT_REFERENCE = "the reference has one value only, so it has no standard deviation to measure by"
+
+DEFINITIONS = (
+    *drift_definitions("mean", "Mean", Direction.NEITHER, ANY, (NUMERIC,)),
+    *drift_definitions("std", "Standard deviation", Direction.NEITHER, (0, math.inf), (NUMERIC,)),
+    *drift_definitions("sum", "Sum", Direction.NEITHER, ANY, (NUMERIC,)),
+    *drift_definitions("median", "Median", Direction.NEITHER, ANY, (NUMERIC,)),
+    *drift_definitions("min", "Minimum", Direction.NEITHER, ANY, (NUMERIC,)),
+    *drift_definitions("max", "Maximum", Direction.NEITHER, ANY, (NUMERIC,)),
+    *drift_definitions("mean_shift", "Shift of the mean", Direction.NEITHER, ANY, (NUMERIC,)),
+    *drift_definitions("std_ratio", "Ratio of standard deviations", Direction.NEITHER, (0, math.inf), (NUMERIC,)),
+    *drift_definitions("median_shift", "Shift of the median", Direction.NEITHER, ANY, (NUMERIC,)),
+)
+PLAIN = ("mean", "std", "sum", "median", "min", "max")
+"""These do not look at the reference."""
+
+
+def standard_deviation(table: ValueTable) -> float:
+    """Sample standard deviation (ddof 1); NaN of a single row."""
+    return math.sqrt(table.deviation_squares / (table.n - 1)) if table.n > 1 else math.nan
+
+
+def _deviation_error(table: ValueTable) -> float:
+    """Standard error of the standard deviation, from the fourth moment (of cells: of their means, with their squares)."""
+    n, variance = table.n, table.deviation_squares / table.n
+    if n < 4 or variance == 0:
+        return 0.0 if n > 1 else math.nan
+    distance = (table.values - table.mean) ** 2
+    fourth = float(np.dot(distance**2, table.counts)) / n
+    if table.squares is not None:
+        fourth += 6.0 * float(np.dot(distance, table.squares)) / n
+    return math.sqrt(max(fourth - variance**2 * (n - 3) / (n - 1), 0.0) / n) / (2.0 * math.sqrt(variance))
+
+
+def _at_ranks(table: ValueTable, ranks: Sequence[int]) -> tuple[float, float]:
+    """Mean of the values at these ranks, and by how much it may be off."""
+    places = np.array(ranks, dtype=np.int64)
+    if table.lowers is None or table.uppers is None:
+        return float(order_statistics(table, places).mean()), 0.0
+    entries = np.searchsorted(table.cumulative, places, side="right") - 1
+    within, last = places - table.cumulative[entries], table.counts[entries] - 1
+    lowers, uppers = table.lowers[entries], table.uppers[entries]
+    values = lowers + (uppers - lowers) * (within / np.maximum(last, 1))
+    known = (within == 0) | (within == last)
+    values = np.where(within == 0, lowers, np.where(within == last, uppers, values))
+    off = np.where(known, 0.0, np.maximum(values - lowers, uppers - values))
+    return float(values.mean()), float(off.mean())
+
+
+def median(table: ValueTable) -> tuple[float, float]:
+    """The median, midway between the two middle values of an even number, and by how much it may be off; 0 where exact."""
+    return _at_ranks(table, [(table.n - 1) // 2, table.n // 2])
+
+
+def _median_error(table: ValueTable) -> float:
+    """Half the distance between the order statistics half a standard deviation of the binomial rank on either side."""
+    half = math.sqrt(table.n) / 2.0
+    ranks = (max(math.floor((table.n - 1) / 2 - half), 0), min(math.ceil((table.n - 1) / 2 + half), table.n - 1))
+    lower, upper = (_at_ranks(table, [rank])[0] for rank in ranks)
+    return (upper - lower) / 2.0
+
+
+def _plain(value: Callable[[ValueTable], float], error: Callable[[ValueTable], float]) -> NumericMetric:
+    def measured(_: Convention, _reference: ValueTable, chunks: Sequence[ValueTable]) -> Series:
+        return Series(
+            values=np.array([value(chunk) for chunk in chunks]),
+            sampling_errors=np.array([error(chunk) for chunk in chunks]),
+        )
+
+    return measured
+
+
+def _mean_error(table: ValueTable) -> float:
+    return standard_deviation(table) / math.sqrt(table.n)
+
+
+def _sum_error(table: ValueTable) -> float:
+    return standard_deviation(table) * math.sqrt(table.n)
+
+
+def _unknown(_: ValueTable) -> float:
+    return math.nan
+
+
+def _medians(_: Convention, _reference: ValueTable, chunks: Sequence[ValueTable]) -> Series:
+    medians = np.array([median(chunk) for chunk in chunks])
+    return Series(
+        values=medians[:, 0],
+        error_bounds=medians[:, 1],
+        sampling_errors=np.array([_median_error(chunk) for chunk in chunks]),
+    )
+
+
+def _mean_shift(_: Convention, reference: ValueTable, chunks: Sequence[ValueTable]) -> Series:
+    """(Mean of the chunk - mean of the reference) in the reference's standard deviations."""
+    spread = standard_deviation(reference) or math.nan
+    of_reference = _mean_error(reference)
+    return Series(
+        values=np.array([chunk.mean - reference.mean for chunk in chunks]) / spread,
+        undefined=CONSTANT_REFERENCE,
+        sampling_errors=np.array([math.hypot(_mean_error(chunk), of_reference) for chunk in chunks]) / spread,
+    )
+
+
+def _std_ratio(_: Convention, reference: ValueTable, chunks: Sequence[ValueTable]) -> Series:
+    """Standard deviation of the chunk over that of the reference."""
+    spread = standard_deviation(reference) or math.nan
+    of_reference = _deviation_error(reference) / spread
+    ratios = np.array([standard_deviation(chunk) for chunk in chunks]) / spread
+    errors = np.array([_deviation_error(chunk) for chunk in chunks]) / spread
+    return Series(values=ratios, undefined=CONSTANT_REFERENCE, sampling_errors=np.hypot(errors, ratios * of_reference))
+
+
+def _median_shift(_: Convention, reference: ValueTable, chunks: Sequence[ValueTable]) -> Series:
+    """(Median of the chunk - median of the reference) in the reference's standard deviations."""
+    spread = standard_deviation(reference) or math.nan
+    of_reference, off = median(reference)
+    medians = np.array([median(chunk) for chunk in chunks])
+    error = _median_error(reference)
+    return Series(
+        values=(medians[:, 0] - of_reference) / spread,
+        undefined=CONSTANT_REFERENCE,
+        error_bounds=(medians[:, 1] + off) / spread,
+        sampling_errors=np.array([math.hypot(_median_error(chunk), error) for chunk in chunks]) / spread,
+    )
+
+
+NUMERIC_METRICS: dict[str, NumericMetric] = {
+    "mean": _plain(lambda table: table.mean, _mean_error),
+    "std": _plain(standard_deviation, _deviation_error),
+    "sum": _plain(lambda table: table.total, _sum_error),
+    "median": _medians,
+    "min": _plain(lambda table: table.lowest, _unknown),
+    "max": _plain(lambda table: table.highest, _unknown),
+    "mean_shift": _mean_shift,
+    "std_ratio": _std_ratio,
+    "median_shift": _median_shift,
+}

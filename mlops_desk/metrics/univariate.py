@@ -1,0 +1,105 @@
+"""Drift of one column: the entry that says of every chunk either a value or why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import numpy as np
+
+from mlops_desk.aggregates.tables import CategoryTable, ValueTable
+from mlops_desk.domain.metric import Convention, Measurement, untested
+from mlops_desk.metrics import contingency, divergence, sample_tests, statistics, two_sample
+from mlops_desk.metrics.series import CategoricalMetric, NumericMetric, Series
+
+Table = TypeVar("Table", ValueTable, CategoryTable)
+NUMERIC_METRICS: dict[str, NumericMetric] = {
+    **divergence.NUMERIC_METRICS,
+    **two_sample.NUMERIC_METRICS,
+    **sample_tests.NUMERIC_METRICS,
+    **statistics.NUMERIC_METRICS,
+}
+CATEGORICAL_METRICS: dict[str, CategoricalMetric] = {
+    **divergence.CATEGORICAL_METRICS,
+    **contingency.CATEGORICAL_METRICS,
+}
+CONSTANT = "reference and chunk have one and the same value only: {value}"
+
+
+def numeric_drift(
+    metric: str, convention: Convention, reference: ValueTable, chunks: Sequence[ValueTable], *, min_rows: int = 30
+) -> list[Measurement]:
+    """One measurement a chunk of a numeric column.
+
+    Untested where the reference or the chunk has fewer than `min_rows` finite values, where both are one and the same constant, and where
+    the metric says so itself. Plain statistics (mean, std, sum, median, min, max) look at the chunk only.
+    Raises KeyError for a metric that numeric columns do not have, and ValueError where exact tables meet tables of cells.
+    """
+    plain = metric in statistics.PLAIN
+    if not plain and any(chunk.exact != reference.exact for chunk in chunks if chunk.n):
+        raise ValueError("an exact table and a table of cells do not compare")
+    constant = _constant(reference) if not plain and reference.n else None
+
+    def reason(chunk: ValueTable) -> str | None:
+        if constant is not None and chunk.lowest == chunk.highest == constant:
+            return CONSTANT.format(value=f"{constant:g}")
+        return None
+
+    measure = NUMERIC_METRICS[metric]
+    return _measured(
+        lambda rest: measure(convention, reference, rest), None if plain else reference, chunks, min_rows, reason
+    )
+
+
+def categorical_drift(
+    metric: str,
+    convention: Convention,
+    reference: CategoryTable,
+    chunks: Sequence[CategoryTable],
+    *,
+    min_rows: int = 30,
+) -> list[Measurement]:
+    """One measurement a chunk of a categorical column; untested as for numeric columns.
+
+    Raises KeyError for a metric that categorical columns do not have.
+    """
+    present = np.flatnonzero(reference.counts)
+    constant = reference.categories[present[0]] if len(present) == 1 else None
+
+    def reason(chunk: CategoryTable) -> str | None:
+        if constant is not None and chunk.counts_of([constant])[0] == chunk.n:
+            return CONSTANT.format(value=constant)
+        return None
+
+    measure = CATEGORICAL_METRICS[metric]
+    return _measured(lambda rest: measure(convention, reference, rest), reference, chunks, min_rows, reason)
+
+
+def _constant(table: ValueTable) -> float | None:
+    return table.lowest if table.lowest == table.highest else None
+
+
+def _measured(
+    measure: Callable[[list[Table]], Series],
+    reference: Table | None,
+    chunks: Sequence[Table],
+    min_rows: int,
+    reason: Callable[[Table], str | None],
+) -> list[Measurement]:
+    """The measurements of the chunks that can be tested, in their places among the others' reasons."""
+    if reference is not None and (short := _too_short("reference", reference.n, min_rows)):
+        return [untested(short)] * len(chunks)
+    why = [_too_short("chunk", chunk.n, min_rows) or reason(chunk) for chunk in chunks]
+    testable = [chunk for chunk, text in zip(chunks, why, strict=True) if text is None]
+    if not testable:
+        return [untested(text) for text in why if text is not None]
+    found = iter(measure(testable).measurements())
+    return [next(found) if text is None else untested(text) for text in why]
+
+
+def _too_short(what: str, rows: int, min_rows: int) -> str | None:
+    if rows == 0:
+        return f"the {what} has no values of this column"
+    if rows < min_rows:
+        return f"the {what} has {rows} values of this column, fewer than {min_rows}"
+    return None
