@@ -66,6 +66,19 @@ class Cache:
             found.update(self._connection.execute(f"select key, body from bodies where key in ({marks})", some))
         return found
 
+    def present(self, keys: Iterable[str]) -> set[str]:
+        """Those of the keys that have a body."""
+        wanted = list(dict.fromkeys(keys))
+        self._asked.update(wanted)
+        found: set[str] = set()
+        for at in range(0, len(wanted), LOOKED_UP_AT_ONCE):
+            some = wanted[at : at + LOOKED_UP_AT_ONCE]
+            marks = ", ".join("?" * len(some))
+            found.update(
+                row[0] for row in self._connection.execute(f"select key from bodies where key in ({marks})", some)
+            )
+        return found
+
     def put(self, bodies: Mapping[str, bytes]) -> None:
         """Keeps bodies under their keys, all or none."""
         self._asked.update(bodies)

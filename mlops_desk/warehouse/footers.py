@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
+
 from mlops_desk.warehouse.connection import Connection, literal
 from mlops_desk.warehouse.discovery import SourceFile
 
@@ -165,3 +167,14 @@ def _range(
         latest=latest if bounded and earliest is not None else None,
         nulls=int(nulls) if counted and nulls is not None else None,
     )
+
+
+def footer_bytes(footer: Footer) -> bytes:
+    """What a footer says, as bytes to keep."""
+    return msgspec.msgpack.encode((footer.rows, footer.columns, footer.ranges))
+
+
+def footer_of(file: SourceFile, body: bytes) -> Footer:
+    """The footer of a file from the bytes that were kept of it."""
+    rows, columns, ranges = msgspec.msgpack.decode(body, type=tuple[int, tuple[tuple[str, str], ...], dict[str, Range]])
+    return Footer(file=file, rows=rows, columns=columns, ranges=ranges)

@@ -228,6 +228,11 @@ class LabelIndex:
         return found
 
     @property
+    def hits(self) -> int:
+        """Distinct ids that were looked up so far."""
+        return sum(int(one.hit.sum()) for one in self._partitions if one is not None)
+
+    @property
     def counts(self) -> LabelCounts:
         """What became of the label rows, by what was looked up so far."""
         unmatched = sum(int((~one.hit).sum()) for one in self._partitions if one is not None)

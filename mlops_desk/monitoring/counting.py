@@ -1,0 +1,251 @@
+"""Counts a model's files into tables by chunk, file by file: what was counted before comes from the cache, only the rest is scanned.
+
+A file's counts are cached under everything they depend on (the file as it was seen, the plan, its labels), so a new file costs its own rows,
+a late label the files of its rows, and a file that is gone leaves no trace. Bodies are read only for the chunks that need them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from mlops_desk.aggregates.numbering import Slicing, batches_by_order, batches_of, nanoseconds_sql
+from mlops_desk.aggregates.packing import packed, unpacked
+from mlops_desk.aggregates.parts import Batch
+from mlops_desk.aggregates.plan import ScanPlan
+from mlops_desk.aggregates.slices import FeatureTables, OutcomeTables, together
+from mlops_desk.domain.slicing import Split
+from mlops_desk.warehouse.cache import Cache
+from mlops_desk.warehouse.connection import Connection
+from mlops_desk.warehouse.discovery import digest
+from mlops_desk.warehouse.footers import Footer
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+ChunkId = tuple[Split, int]
+Tell = Callable[[int], None]
+"""Told of how many rows were counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartRecord:
+    """What the index of a file says of one of its parts."""
+
+    split: str
+    number: int
+    rows: int
+    first: int | None
+    last: int | None
+
+
+@dataclass(kw_only=True)
+class CountedFiles:
+    """What every file of a model holds, by reference to the cache.
+
+    Attributes
+    ----------
+    records : parts by file fingerprint. features, outcomes : cache keys of bodies by file fingerprint. labels : names of the labels of each log file.
+    rows_scanned : rows of the files that were read now.
+    """
+
+    records: dict[str, tuple[PartRecord, ...]] = field(default_factory=dict)
+    features: dict[str, str] = field(default_factory=dict)
+    outcomes: dict[str, str] = field(default_factory=dict)
+    rows_scanned: int = 0
+
+    def files_of(self, chunk: ChunkId) -> list[str]:
+        """Fingerprints of the files that have rows in a chunk, in the order of the files."""
+        split, number = chunk
+        return [
+            file
+            for file, records in self.records.items()
+            if any(record.split == split and record.number == number for record in records)
+        ]
+
+    def by_chunk(self) -> dict[ChunkId, list[str]]:
+        """Fingerprints of the files of every chunk, chunks in the order of splits and numbers."""
+        found: dict[ChunkId, list[str]] = {}
+        for file, records in self.records.items():
+            for record in records:
+                found.setdefault((Split(record.split), record.number), []).append(file)
+        return dict(sorted(found.items()))
+
+    def chunk_fingerprint(self, files: Sequence[str]) -> str:
+        """Names everything that the tables of a chunk depend on, given its files."""
+        return digest((), *sorted(f"{self.features[file]} {self.outcomes.get(file, '')}" for file in files))
+
+
+class Counter:
+    """Counts the files of one model under one plan; segments are counted by plans of their own."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        cache: Cache,
+        model: str,
+        plan: ScanPlan,
+        slicing: Slicing,
+        *,
+        labels: Mapping[str, NDArray[np.generic]] | None = None,
+        label_names: Mapping[str, str] | None = None,
+    ) -> None:
+        self._connection = connection
+        self._cache = cache
+        self._model = model
+        self._plan = plan
+        self._slicing = slicing
+        self._labels = labels or {}
+        self._label_names = label_names or {}
+        self._tables = 0
+
+    def counted(
+        self, groups: Sequence[tuple[Sequence[Footer], Split | None]], order: str, tell: Tell, *, fresh: bool
+    ) -> CountedFiles:
+        """Every file of some groups (files of one source, and the split they belong to if that is given), scanned where it must be.
+
+        `order` names what a row's chunk depends on beside its own file; `fresh` scans everything anew.
+        """
+        found = CountedFiles()
+        keys: dict[str, tuple[str, str, str]] = {}
+        for footers, _ in groups:
+            for footer in footers:
+                keys[footer.file.fingerprint] = self._keys(footer, order)
+        known = {} if fresh else self._cache.get(key for some in keys.values() for key in (some[0],))
+        present = set() if fresh else self._cache.present(key for some in keys.values() for key in some[1:] if key)
+        for footers, split in groups:
+            missing = [
+                footer for footer in footers if not self._is_counted(keys[footer.file.fingerprint], known, present)
+            ]
+            by_order = self._slicing.periods is None
+            scanned = list(footers) if missing and by_order else missing
+            self._scan(scanned, split, keys, tell)
+            found.rows_scanned += sum(footer.rows for footer in scanned)
+        indices = self._cache.get(some[0] for some in keys.values())
+        for file, (index, features, outcomes) in keys.items():
+            found.records[file] = msgspec.json.decode(indices[index], type=tuple[PartRecord, ...])
+            found.features[file] = features
+            if outcomes:
+                found.outcomes[file] = outcomes
+        return found
+
+    def _keys(self, footer: Footer, order: str) -> tuple[str, str, str]:
+        """Cache keys of a file: of its index, its features and its outcomes."""
+        file, prefix = footer.file.fingerprint, f"{self._model}:"
+        features = f"{prefix}F:{self._plan.feature_digest}:{order}:{file}"
+        outcomes = ""
+        if self._plan.outcome is not None:
+            labels = self._label_names.get(file, "")
+            outcomes = f"{prefix}O:{self._plan.outcome_digest}:{order}:{file}:{labels}"
+        return f"{prefix}I:{self._plan.feature_digest}:{order}:{file}", features, outcomes
+
+    @staticmethod
+    def _is_counted(keys: tuple[str, str, str], known: Mapping[str, bytes], present: set[str]) -> bool:
+        return keys[0] in known and all(key in present for key in keys[1:] if key)
+
+    def _scan(
+        self, footers: Sequence[Footer], split: Split | None, keys: Mapping[str, tuple[str, str, str]], tell: Tell
+    ) -> None:
+        """Scans files and keeps what they hold."""
+        if not footers:
+            return
+        if self._slicing.periods is None:
+            batches = batches_by_order(self._connection, footers, self._slicing, split)
+        else:
+            batches = batches_of(self._connection, footers, self._slicing, split)
+        for batch in batches:
+            self._scan_batch(batch, keys)
+            tell(batch.rows)
+
+    def _scan_batch(self, batch: Batch, keys: Mapping[str, tuple[str, str, str]]) -> None:
+        """Scans one batch of files and keeps what each of them holds."""
+        import numpy as np
+
+        from mlops_desk.aggregates.outcomes import scan_outcomes
+        from mlops_desk.aggregates.scan import by_part, scan_features, source
+
+        self._tables += 1
+        name = f"side_{self._tables}"
+        labels = None
+        if any(footer.file.fingerprint in self._labels for footer in batch.footers):
+            labels = np.concatenate([self._labels[footer.file.fingerprint] for footer in batch.footers])
+        scanned = source(self._connection, batch, self._plan, name, labels)
+        time = None if self._slicing.time is None else nanoseconds_sql(self._slicing.time, "log.")
+        features = by_part(scan_features(scanned, time), batch)
+        outcomes: list[dict[str | None, Any]] = [{} for _ in batch.parts]
+        if self._plan.outcome is not None:
+            outcomes = by_part(scan_outcomes(scanned, self._plan.outcome), batch)
+        if scanned.positional:
+            self._connection.drop(name)
+        self._keep(batch, features, outcomes, keys)
+
+    def _keep(
+        self,
+        batch: Batch,
+        features: Sequence[Mapping[str | None, FeatureTables]],
+        outcomes: Sequence[Mapping[str | None, OutcomeTables]],
+        keys: Mapping[str, tuple[str, str, str]],
+    ) -> None:
+        """Keeps the tables of a batch's parts by file."""
+        by_file: dict[str, list[int]] = {footer.file.fingerprint: [] for footer in batch.footers}
+        for index, part in enumerate(batch.parts):
+            by_file[part.footer.file.fingerprint].append(index)
+        bodies = {}
+        for file, indices in by_file.items():
+            index_key, feature_key, outcome_key = keys[file]
+            records = []
+            for index in indices:
+                part = batch.parts[index]
+                whole = list(features[index].values())
+                rows = sum(one.rows for one in whole)
+                first = min((one.first for one in whole if one.first is not None), default=None)
+                last = max((one.last for one in whole if one.last is not None), default=None)
+                if rows:
+                    records.append(PartRecord(part.split.value, part.number, rows, first, last))
+            bodies[index_key] = msgspec.json.encode(records)
+            for key, tables in ((feature_key, features), (outcome_key, outcomes)):
+                if key:
+                    bodies[key] = packed({_name(batch, index): _named(tables[index]) for index in indices})
+        self._cache.put(bodies)
+
+    def features(
+        self, found: CountedFiles, chunks: Mapping[ChunkId, Sequence[str]]
+    ) -> dict[ChunkId, dict[str, FeatureTables]]:
+        """The features' half of some chunks by segment value (empty for all rows)."""
+        return self._merged(found.features, chunks)
+
+    def outcomes(
+        self, found: CountedFiles, chunks: Mapping[ChunkId, Sequence[str]]
+    ) -> dict[ChunkId, dict[str, OutcomeTables]]:
+        """The outcomes' half of some chunks by segment value (empty for all rows)."""
+        return self._merged(found.outcomes, chunks)
+
+    def _merged(
+        self, keys: Mapping[str, str], chunks: Mapping[ChunkId, Sequence[str]]
+    ) -> dict[ChunkId, dict[str, Any]]:
+        """Tables of chunks, their files' added together; bodies are read a file at a time."""
+        pieces: dict[ChunkId, dict[str, list[Any]]] = {chunk: {} for chunk in chunks}
+        wanted: dict[str, list[ChunkId]] = {}
+        for chunk, files in chunks.items():
+            for file in files:
+                if file in keys:
+                    wanted.setdefault(file, []).append(chunk)
+        for file, some in wanted.items():
+            body = unpacked(self._cache.get([keys[file]])[keys[file]])
+            for chunk in some:
+                for segment, tables in body.get(f"{chunk[0].value}:{chunk[1]}", {}).items():
+                    pieces[chunk].setdefault(segment, []).append(tables)
+        return {chunk: {segment: together(some) for segment, some in found.items()} for chunk, found in pieces.items()}
+
+
+def _name(batch: Batch, index: int) -> str:
+    part = batch.parts[index]
+    return f"{part.split.value}:{part.number}"
+
+
+def _named(tables: Mapping[str | None, Any]) -> dict[str, Any]:
+    return {segment or "": one for segment, one in tables.items()}

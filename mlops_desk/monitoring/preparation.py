@@ -1,0 +1,285 @@
+"""From a model's files to what is needed to count them: footers, columns with their kinds, joined labels and the plan of the scan.
+
+The plan is made once for a reference and kept, so that every later file is counted in the same cells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from mlops_desk.aggregates.numbering import Slicing, local_sql
+from mlops_desk.aggregates.parts import ReferencePeriod, TimeColumn, single_part
+from mlops_desk.aggregates.plan import ScanPlan
+from mlops_desk.aggregates.planning import Wanted, scan_plan
+from mlops_desk.domain.errors import UserError
+from mlops_desk.domain.model import Model
+from mlops_desk.domain.monitor import Monitor
+from mlops_desk.domain.overview import DataNote, NoteLevel
+from mlops_desk.domain.periods import in_local, parse_periods
+from mlops_desk.domain.schema import Column, Role
+from mlops_desk.domain.slicing import Split
+from mlops_desk.monitoring.inputs import Inputs, configuration_digest
+from mlops_desk.monitoring.labelling import LabelJoin, Labelling
+from mlops_desk.warehouse.cache import Cache
+from mlops_desk.warehouse.connection import Connection, literal
+from mlops_desk.warehouse.discovery import SourceFile, digest
+from mlops_desk.warehouse.footers import Footer, Quarantined, footer_bytes, footer_of, read_footers
+from mlops_desk.warehouse.schema import (
+    ReferenceRows,
+    check_columns,
+    common_types,
+    is_time,
+    understood_columns,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """Everything that counting needs.
+
+    Attributes
+    ----------
+    log, reference : footers; `reference` is empty where the reference is a period of the log. columns : of the log.
+    order : names what a row's chunk depends on beside its own file. notes : what a person should know of the files and columns.
+    """
+
+    log: tuple[Footer, ...]
+    reference: tuple[Footer, ...]
+    columns: tuple[Column, ...]
+    plan: ScanPlan
+    slicing: Slicing
+    labelling: Labelling | None
+    order: str
+    reference_digest: str
+    notes: tuple[DataNote, ...]
+
+    @property
+    def groups(self) -> tuple[tuple[tuple[Footer, ...], Split | None], ...]:
+        """Files by source, with the split that they belong to if all their rows do."""
+        if self.reference:
+            return ((self.reference, Split.REFERENCE), (self.log, Split.ANALYSIS))
+        return ((self.log, None),)
+
+
+class Preparation:
+    """Prepares one model for counting."""
+
+    def __init__(
+        self, connection: Connection, cache: Cache, model: Model, monitors: Sequence[Monitor], *, fresh: bool
+    ) -> None:
+        self._connection = connection
+        self._cache = cache
+        self._model = model
+        self._monitors = monitors
+        self._fresh = fresh
+        self._notes: list[DataNote] = []
+
+    def prepared(self, inputs: Inputs) -> Prepared:
+        """Reads footers, joins labels and plans the scan; raises UserError where nothing of the model can be judged."""
+        log = self._footers(inputs.log, "log")
+        reference = self._footers(inputs.reference, "reference")
+        labels = self._footers(inputs.labels, "labels")
+        self._refuse_nothing(inputs, log, reference)
+        types, reference_types = common_types(log), common_types(reference)
+        check_columns(self._model, types, reference_types)
+        slicing = self._slicing({**reference_types, **types})
+        rows = self._reference_rows(log, reference, slicing)
+        labelling = None
+        if self._model.labels is not None:
+            join = LabelJoin(self._connection, self._cache, self._model, self._model.labels)
+            labelling = join.joined([*reference, *log], labels, fresh=self._fresh)
+            self._notes += labelling.notes
+        both = common_types([*log, *reference])
+        differing = tuple((name, kind) for name, kind in both.items() if self._differs(name, [*log, *reference]))
+        classes = labelling.classes if labelling else ()
+        reference_digest = digest([footer.file for footer in rows.footers], rows.predicate)
+        columns, plan = self._planned(types, rows, slicing, classes, differing, reference_digest)
+        self._note_columns(columns)
+        order = ""
+        if slicing.periods is None:
+            order = digest([footer.file for footer in (*reference, *log)])
+        return Prepared(
+            log=tuple(log),
+            reference=tuple(reference),
+            columns=columns,
+            plan=plan,
+            slicing=slicing,
+            labelling=labelling,
+            order=order,
+            reference_digest=reference_digest,
+            notes=tuple(self._notes),
+        )
+
+    def _footers(self, files: Sequence[SourceFile], what: str) -> list[Footer]:
+        """Footers of files, those known from before without reading them again; what cannot be read is noted and left out."""
+        prefix = f"{self._model.id}:T:"
+        known = {} if self._fresh else self._cache.get(prefix + file.fingerprint for file in files)
+        found = {
+            file.path: footer_of(file, known[key]) for file in files if (key := prefix + file.fingerprint) in known
+        }
+        new = [file for file in files if file.path not in found]
+        if new:
+            footers, quarantined = read_footers(self._connection, new)
+            self._cache.put({prefix + footer.file.fingerprint: footer_bytes(footer) for footer in footers})
+            found |= {footer.path: footer for footer in footers}
+            for one in quarantined:
+                self._quarantine(one, what)
+        empty = [footer for footer in found.values() if footer.rows == 0]
+        for footer in empty:
+            self._note(NoteLevel.NOTICE, "file_empty", str(footer.path), f"{footer.path.name} has no rows")
+        return [found[file.path] for file in files if file.path in found and found[file.path].rows]
+
+    def _quarantine(self, one: Quarantined, what: str) -> None:
+        text = f"{one.path.name} of the {what} is left out: {one.reason}"
+        self._note(NoteLevel.WARNING, "file_quarantined", str(one.path), text)
+
+    def _note(self, level: NoteLevel, code: str, place: str, text: str, count: int | None = None) -> None:
+        self._notes.append(DataNote(level=level, code=code, place=place, text=text, count=count))
+
+    def _refuse_nothing(self, inputs: Inputs, log: Sequence[Footer], reference: Sequence[Footer]) -> None:
+        """Raises UserError where no row is left to judge."""
+        reasons = "; ".join(note.text for note in self._notes[:3])
+        if not log:
+            raise UserError(
+                f"models.{self._model.id}.logs: none of the {len(inputs.log)} files has rows that can be read: {reasons}"
+            )
+        if inputs.reference and not reference:
+            raise UserError(
+                f"models.{self._model.id}.reference: the reference has no rows that can be read: {reasons or 'its files are empty'}"
+            )
+
+    def _slicing(self, types: dict[str, str]) -> Slicing:
+        """How rows are cut; raises UserError where the timestamp column is no time."""
+        model, rule = self._model, self._model.chunks
+        time = None
+        if model.columns.timestamp is not None:
+            kind = types[model.columns.timestamp]
+            if not is_time(kind):
+                raise UserError(self._no_time(model.columns.timestamp, kind))
+            time = TimeColumn(name=model.columns.timestamp, zoned=kind == "TIMESTAMP WITH TIME ZONE")
+        if rule.every is not None and time is None:
+            raise UserError(
+                f"models.{model.id}.chunks.every: chunks of time need columns.timestamp; name it, or cut by size or number"
+            )
+        reference = None
+        if model.reference.start is not None and model.reference.end is not None:
+            start, end = (in_local(moment, rule.timezone) for moment in (model.reference.start, model.reference.end))
+            reference = ReferencePeriod(start=start, end=end)
+        periods = parse_periods(rule.every, rule.timezone) if rule.every else None
+        return Slicing(rule=rule, periods=periods, time=time, reference=reference, filter=model.logs.filter)
+
+    def _no_time(self, column: str, kind: str) -> str:
+        return (
+            f"models.{self._model.id}.columns.timestamp: {column!r} is of type {kind}, not a date or timestamp;"
+            " write it as a Parquet timestamp (day and month of a text can be mistaken)"
+        )
+
+    def _reference_rows(self, log: Sequence[Footer], reference: Sequence[Footer], slicing: Slicing) -> ReferenceRows:
+        """The rows of the reference; raises UserError where there are none."""
+        if reference:
+            return ReferenceRows(
+                footers=tuple(reference), predicate=self._filter(), rows=sum(one.rows for one in reference)
+            )
+        if slicing.reference is None or slicing.time is None:
+            raise UserError(
+                f"models.{self._model.id}.reference: this version compares with files of their own or with a period of the log;"
+                " give path, or from and to"
+            )
+        inside, mixed = [], []
+        for footer in log:
+            split = self._split_of(footer, slicing)
+            if split is Split.REFERENCE:
+                inside.append(footer)
+            elif split is None:
+                mixed.append(footer)
+        local = local_sql(slicing.time, slicing.rule.timezone)
+        start, end = (literal(one.isoformat(sep=" ")) for one in (slicing.reference.start, slicing.reference.end))
+        predicate = f"{local} >= timestamp {start} and {local} < timestamp {end}" if mixed else "true"
+        if self._model.logs.filter:
+            predicate = f"{predicate} and ({self._model.logs.filter})"
+        footers = [footer for footer in log if footer in inside or footer in mixed] if mixed else inside
+        rows = ReferenceRows(footers=tuple(footers), predicate=predicate, rows=0)
+        count = sum(one.rows for one in inside)
+        if predicate != "true" and footers:
+            count = int(self._connection.rows(f"select count(*) from {rows.relation}")[0][0])
+        if not count:
+            raise UserError(
+                f"models.{self._model.id}.reference: no row of the log lies from {self._model.reference.start}"
+                f" to {self._model.reference.end}; choose a period that the log covers"
+            )
+        return ReferenceRows(footers=tuple(footers), predicate=predicate, rows=count)
+
+    def _filter(self) -> str:
+        return f"({self._model.logs.filter})" if self._model.logs.filter else "true"
+
+    def _split_of(self, footer: Footer, slicing: Slicing) -> Split | None:
+        """The split of all rows of a file, None where they may belong to both."""
+        if slicing.time is None or slicing.reference is None:
+            return None
+        if slicing.periods is not None:
+            part = single_part(footer, None, slicing.time, slicing.periods, slicing.reference)
+            if part is not None:
+                return part.split
+        whole = parse_periods("9999y", slicing.rule.timezone)
+        part = single_part(footer, None, slicing.time, whole, slicing.reference)
+        return None if part is None else part.split
+
+    @staticmethod
+    def _differs(name: str, footers: Sequence[Footer]) -> bool:
+        """Whether files give a column different types, or some do not have it."""
+        kinds = {dict(columns).get(name) for columns in dict.fromkeys(footer.columns for footer in footers)}
+        return len(kinds) > 1
+
+    def _planned(
+        self,
+        types: dict[str, str],
+        rows: ReferenceRows,
+        slicing: Slicing,
+        classes: Sequence[str],
+        differing: tuple[tuple[str, str], ...],
+        reference_digest: str,
+    ) -> tuple[tuple[Column, ...], ScanPlan]:
+        """Columns and plan, from the cache where nothing they depend on changed."""
+        named = digest(
+            (), configuration_digest(self._model), reference_digest, repr((types, differing, tuple(classes)))
+        )
+        key = f"{self._model.id}:P:{named}"
+        body = None if self._fresh else self._cache.get([key]).get(key)
+        if body is None:
+            columns = understood_columns(self._connection, self._model, types, rows)
+            plan = scan_plan(
+                self._connection,
+                self._model,
+                columns,
+                rows,
+                self._wanted(),
+                slicing=slicing.name,
+                labels=classes,
+                differing=differing,
+            )
+            body = msgspec.json.encode((columns, plan))
+            self._cache.put({key: body})
+        return msgspec.json.decode(body, type=tuple[tuple[Column, ...], ScanPlan])
+
+    def _wanted(self) -> Wanted:
+        """Which columns the monitors want exactly."""
+        exact = [monitor for monitor in self._monitors if monitor.exact]
+        return Wanted(
+            exact_rows=max((monitor.exact_rows for monitor in self._monitors), default=200_000),
+            exact_columns=frozenset(column for monitor in exact for column in monitor.columns),
+            everything=any("*" in monitor.columns or not monitor.columns for monitor in exact),
+        )
+
+    def _note_columns(self, columns: Sequence[Column]) -> None:
+        """Notes the columns that are not compared though nobody said so."""
+        said = set(self._model.columns.ignore)
+        for column in columns:
+            if column.role is Role.IGNORED and column.name not in said:
+                text = f"column {column.name!r} is not compared: {column.reason}"
+                self._note(NoteLevel.NOTICE, "column_ignored", column.name, text)
+        if self._model.columns.weight is not None:
+            text = "rows count once: this version does not weigh them"
+            self._note(NoteLevel.WARNING, "weight_unused", self._model.columns.weight, text)
