@@ -1,0 +1,114 @@
+"""Connections to a workspace's archive: how the file is opened, and transactions whose failures read as one clear line.
+
+A connection belongs to the thread that opened it. Other processes may read while one writes: in WAL mode always, and where the file
+system has none (SQLite then answers with another journal mode) in turns, within the busy timeout.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mlops_desk.domain.errors import UserError, WorkspaceBusy
+from mlops_desk.store.migrations import MIGRATIONS, format_version, migrate, refuse_newer
+
+BUSY_TIMEOUT_SECONDS = 10.0
+
+_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_ENVIRONMENT = (
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PERM,
+)
+
+
+def store_path(folder: Path) -> Path:
+    """Where the archive of a workspace folder lies."""
+    return folder / ".desk" / "store.sqlite"
+
+
+def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
+    """Opens the archive in autocommit mode, creating or migrating it unless `read_only`.
+
+    Raises UserError where it cannot be opened, is damaged, or is of a format that this program does not know.
+    """
+    if read_only and not path.exists():
+        raise UserError(f"{path}: nothing has been evaluated here yet: `mlops-desk run {path.parent.parent}` does it")
+    if not read_only:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(
+                f"{path.parent}: cannot be made ({error.strerror}): check the folder and its permissions"
+            ) from error
+    with explained(path):
+        mode = "ro" if read_only else "rwc"
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None
+        )
+        try:
+            connection.execute("pragma foreign_keys = on")
+            if read_only:
+                _require_current_format(connection, path)
+            else:
+                connection.execute("pragma journal_mode = wal").fetchone()
+                connection.execute("pragma journal_size_limit = 16777216")
+                migrate(connection, path)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def journal_mode(connection: sqlite3.Connection) -> str:
+    """`wal`, or what the file system allows instead."""
+    mode: str = connection.execute("pragma journal_mode").fetchone()[0]
+    return mode
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
+    """A write transaction: everything inside is stored, or nothing. Raises WorkspaceBusy if somebody else writes for too long."""
+    with explained(path):
+        connection.execute("begin immediate")
+        try:
+            yield
+            connection.execute("commit")
+        except BaseException:
+            connection.rollback()
+            raise
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turns what the file, the disk or another process does to SQLite into a UserError; a defect of ours stays what it is."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        code = getattr(error, "sqlite_errorcode", None)
+        primary = None if code is None else code & 0xFF
+        if primary in _BUSY:
+            raise WorkspaceBusy(
+                f"{path}: another process is writing it and did not finish in {BUSY_TIMEOUT_SECONDS:g} s"
+            ) from error
+        if primary in _DAMAGED:
+            raise UserError(
+                f"{path}: not a readable store ({error}): put a copy of it back, or move it away and run again (alerts and runs begin anew)"
+            ) from error
+        if primary in _ENVIRONMENT:
+            raise UserError(
+                f"{path}: cannot be read or written ({error}): check the disk's space and the permissions"
+            ) from error
+        raise
+
+
+def _require_current_format(connection: sqlite3.Connection, path: Path) -> None:
+    version = format_version(connection)
+    if version < len(MIGRATIONS):
+        raise UserError(f"{path}: of an older format: `mlops-desk run {path.parent.parent}` brings it up to date")
+    refuse_newer(version, path)
