@@ -1,0 +1,276 @@
+"""Accuracy of a binary classifier against its labels, from counts by prediction and label and from a table of scores.
+
+Equal to scikit-learn, ties included. Where one class is absent, what cannot be computed is untested with the reason; what has a value of
+its own keeps it: balanced accuracy is the recall of the class that occurs, Matthews correlation is 0 (its limit), Cohen's kappa is
+computed as ever, and specificity is scikit-learn's 0.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from mlops_desk.aggregates.tables import UNLABELLED, Counts, Floats, ScoreTable
+from mlops_desk.domain.metric import Definition, Direction, Family, Measurement, untested
+from mlops_desk.metrics.intervals import Rate, measured, proportion
+from mlops_desk.metrics.ranking import average_precision, lift, ranking, roc_auc
+
+CONFUSION_METRICS = (
+    "accuracy", "balanced_accuracy", "cohen_kappa", "precision", "recall", "specificity", "f1", "mcc",
+    "true_positive", "true_negative", "false_positive", "false_negative",
+)  # fmt: skip
+RANK_METRICS = ("roc_auc", "average_precision", "lift_at_10")
+PROBABILITY_METRICS = ("log_loss", "brier")
+NO_POSITIVES = "no labelled row is positive"
+NO_NEGATIVES = "no labelled row is negative"
+NO_POSITIVE_PREDICTIONS = "no labelled row is predicted positive"
+NO_PREDICTIONS = "no prediction is logged"
+NO_SCORES = "no score is logged"
+RANKS = "the scores leave [0, 1]: they are ranks, no probabilities"
+EPSILON = float(np.finfo(np.float64).eps)
+
+
+def binary_performance(
+    confusion: Counts | None,
+    scores: ScoreTable | None,
+    *,
+    min_rows: int = 30,
+    value_matrix: Sequence[Sequence[float]] = (),
+) -> dict[str, Measurement]:
+    """Every performance metric of a slice, by metric id; each is a value or the reason why there is none.
+
+    Parameters
+    ----------
+    confusion : (2, 3) rows by prediction and label (negative, positive, unlabelled), with or without a score; None where no
+        prediction is logged. scores : the rows that have a score; None where none is logged.
+    min_rows : fewer labelled rows (for `prediction_rate`: rows) than this are untested.
+    value_matrix : (2, 2), rows true class, columns predicted class; `business_value` is there if it is given.
+    """
+    if confusion is not None:
+        counts = np.asarray(confusion, dtype=np.float64)
+        values = confusion_values(counts[:, :UNLABELLED], min_rows=min_rows, value_matrix=value_matrix)
+        values["prediction_rate"] = _prediction_rate(counts, min_rows)
+        values["label_rate"] = _label_rate(counts.sum(axis=0), min_rows)
+    else:
+        ids = (*CONFUSION_METRICS, "prediction_rate", *(("business_value",) if len(value_matrix) else ()))
+        values = dict.fromkeys(ids, untested(NO_PREDICTIONS))
+        labels = np.zeros(2) if scores is None else scores.labelled.sum(axis=0).astype(np.float64)
+        values["label_rate"] = _label_rate(labels, min_rows)
+    return values | score_values(scores, min_rows)
+
+
+def too_few(rows: float, min_rows: int, what: str = "labelled rows") -> str | None:
+    """Why so few rows are untested, None where they are enough."""
+    if rows < max(min_rows, 1):
+        return f"no {what}" if rows <= 0 else f"{rows:,.0f} {what}, fewer than {min_rows}"
+    return None
+
+
+def _prediction_rate(counts: Floats, min_rows: int) -> Measurement:
+    rows = float(counts.sum())
+    few = too_few(rows, min_rows, "rows with a prediction")
+    return untested(few) if few else proportion(float(counts[1].sum()), rows)
+
+
+def _label_rate(labels: Floats, min_rows: int) -> Measurement:
+    rows = float(labels[0] + labels[1])
+    few = too_few(rows, min_rows)
+    return untested(few) if few else proportion(float(labels[1]), rows)
+
+
+def confusion_values(
+    counts: Floats, *, min_rows: int = 30, value_matrix: Sequence[Sequence[float]] = ()
+) -> dict[str, Measurement]:
+    """The metrics of (2, 2) labelled rows by prediction and label; fractions of rows are allowed."""
+    n = float(counts.sum())
+    few = too_few(n, min_rows)
+    if few:
+        ids = (*CONFUSION_METRICS, *(("business_value",) if len(value_matrix) else ()))
+        return dict.fromkeys(ids, untested(few))
+    (tn, fn), (fp, tp) = counts.tolist()
+    values = dict(_rates(tp, fp, fn, tn))
+    values |= _agreements(tp, fp, fn, tn)
+    cells = {"true_positive": tp, "true_negative": tn, "false_positive": fp, "false_negative": fn}
+    values |= {name: row_count(hits, n) for name, hits in cells.items()}
+    if len(value_matrix):
+        values["business_value"] = business_value(counts.T, value_matrix)
+    return values
+
+
+def row_count(hits: float, n: float) -> Measurement:
+    """How many of n rows are hits, with the error of a binomial count."""
+    rate = Rate(hits, n)
+    lower, upper = rate.interval
+    return Measurement(hits, None, 0.0, n * rate.standard_error, n * lower, n * upper)
+
+
+def business_value(counts: Floats, matrix: Sequence[Sequence[float]]) -> Measurement:
+    """Σ of the value of each row; (c, c) rows and values by true and predicted class."""
+    values = np.asarray(matrix, dtype=np.float64)
+    if values.shape != counts.shape:
+        return untested(f"the value matrix is of {len(values)} classes, the predictions and labels of {len(counts)}")
+    n, total = float(counts.sum()), float((counts * values).sum())
+    spread = float((counts * (values - total / n) ** 2).sum())
+    return measured(total, math.sqrt(spread))
+
+
+def _rates(tp: float, fp: float, fn: float, tn: float) -> Iterator[tuple[str, Measurement]]:
+    yield "accuracy", proportion(tp + tn, tp + tn + fp + fn)
+    yield "precision", proportion(tp, tp + fp) if tp + fp > 0 else untested(NO_POSITIVE_PREDICTIONS)
+    yield "recall", proportion(tp, tp + fn) if tp + fn > 0 else untested(NO_POSITIVES)
+    yield "specificity", proportion(tn, tn + fp) if tn + fp > 0 else Measurement(0.0)
+
+
+def _agreements(tp: float, fp: float, fn: float, tn: float) -> dict[str, Measurement]:
+    """The metrics that weigh all four cells; their errors come from the delta method on the multinomial."""
+    n = tp + fp + fn + tn
+    shares = tp / n, fp / n, fn / n, tn / n
+    recalls = [Rate(hits, rows) for hits, rows in ((tp, tp + fn), (tn, tn + fp)) if rows > 0]
+    balanced = math.fsum(rate.value for rate in recalls) / len(recalls)
+    error = math.hypot(*(rate.standard_error for rate in recalls)) / len(recalls)
+    return {
+        "f1": _f1(shares, n),
+        "balanced_accuracy": measured(balanced, error, least=0.0, greatest=1.0),
+        "cohen_kappa": _kappa(shares, n),
+        "mcc": _mcc(shares, n),
+    }
+
+
+def delta_error(shares: Sequence[float], gradient: Sequence[float], n: float) -> float:
+    """Standard error of a function of multinomial shares with this gradient."""
+    mean = sum(share * slope for share, slope in zip(shares, gradient, strict=True))
+    return math.sqrt(sum(share * (slope - mean) ** 2 for share, slope in zip(shares, gradient, strict=True)) / n)
+
+
+def _f1(shares: tuple[float, float, float, float], n: float) -> Measurement:
+    tp, fp, fn, _ = shares
+    whole = 2 * tp + fp + fn
+    if whole <= 0:
+        return untested("no labelled row is positive or predicted positive")
+    miss = -2 * tp / whole**2
+    gradient = 2 * (fp + fn) / whole**2, miss, miss, 0.0
+    return measured(2 * tp / whole, delta_error(shares, gradient, n), least=0.0, greatest=1.0)
+
+
+def _kappa(shares: tuple[float, float, float, float], n: float) -> Measurement:
+    tp, fp, fn, tn = shares
+    agreed = tp + tn
+    by_chance = (tp + fp) * (tp + fn) + (tn + fn) * (tn + fp)
+    left = 1 - by_chance
+    if left <= 0:
+        return untested("every labelled row has the same label and the same prediction")
+    value = (agreed - by_chance) / left
+    chance = 2 * tp + fp + fn, tp + tn + 2 * fn, tp + tn + 2 * fp, 2 * tn + fp + fn
+    gradient = [(hit - slope * (1 - value)) / left for hit, slope in zip((1, 0, 0, 1), chance, strict=True)]
+    return measured(value, delta_error(shares, gradient, n), least=-1.0, greatest=1.0)
+
+
+def _mcc(shares: tuple[float, float, float, float], n: float) -> Measurement:
+    tp, fp, fn, tn = shares
+    margins = tp + fp, tp + fn, tn + fp, tn + fn
+    if min(margins) <= 0:
+        return Measurement(0.0)
+    scale = math.sqrt(math.prod(margins))
+    value = (tp * tn - fp * fn) / scale
+    by_predicted, by_positive, by_negative, by_rejected = (value / 2 / margin for margin in margins)
+    gradient = (
+        tn / scale - by_predicted - by_positive,
+        -fn / scale - by_predicted - by_negative,
+        -fp / scale - by_positive - by_rejected,
+        tp / scale - by_negative - by_rejected,
+    )
+    return measured(value, delta_error(shares, gradient, n), least=-1.0, greatest=1.0)
+
+
+def score_values(scores: ScoreTable | None, min_rows: int = 30) -> dict[str, Measurement]:
+    """The metrics of the labelled rows that have a score."""
+    ids = (*RANK_METRICS, *PROBABILITY_METRICS)
+    if scores is None:
+        return dict.fromkeys(ids, untested(NO_SCORES))
+    negatives, positives = scores.labelled.sum(axis=0).tolist()
+    n = positives + negatives
+    few = too_few(n, min_rows, "labelled rows with a score")
+    if few:
+        return dict.fromkeys(ids, untested(few))
+    values = rank_values(scores, None, None, float(positives), float(negatives))
+    if not scores.in_unit_interval:
+        return values | dict.fromkeys(PROBABILITY_METRICS, untested(RANKS))
+    losses = zip(
+        PROBABILITY_METRICS, (scores.log_loss_total, scores.brier_total), row_losses(scores.scores), strict=True
+    )
+    for name, total, each in losses:
+        squares = float((scores.labelled * each**2).sum())
+        plain = float((scores.labelled * each).sum())
+        error = math.sqrt(max(squares - plain**2 / n, 0.0)) / n
+        values[name] = measured(total / n, error, least=0.0, greatest=1.0 if name == "brier" else math.inf)
+    return values
+
+
+def rank_values(
+    scores: ScoreTable, weights_1: Floats | None, weights_0: Floats | None, positives: float, negatives: float
+) -> dict[str, Measurement]:
+    """`roc_auc`, `average_precision` and `lift_at_10` of the labelled rows, or of these (k,) positive and negative rows."""
+    if positives <= 0:
+        return dict.fromkeys(RANK_METRICS, untested(NO_POSITIVES))
+    rows = ranking(scores, weights_1, weights_0)
+    return {
+        "roc_auc": roc_auc(rows) if negatives > 0 else untested(NO_NEGATIVES),
+        "average_precision": average_precision(rows),
+        "lift_at_10": lift(rows, 0.1),
+    }
+
+
+def row_losses(scores: Floats) -> tuple[Floats, Floats]:
+    """(k, 2) log loss (clipped to machine epsilon) and (k, 2) squared error of each score for a negative and a positive label."""
+    clipped = np.clip(scores, EPSILON, 1 - EPSILON)
+    log_loss = np.stack([-np.log1p(-clipped), -np.log(clipped)], axis=1)
+    return log_loss, np.stack([scores**2, (1 - scores) ** 2], axis=1)
+
+
+BOTH = ("binary", "multiclass")
+
+
+def _definition(
+    id: str,
+    name: str,
+    direction: Direction,
+    *,
+    span: tuple[float, float] = (0.0, 1.0),
+    tasks: tuple[str, ...] = ("binary",),
+) -> Definition:
+    return Definition(
+        id=id,
+        family=Family.PERFORMANCE,
+        name=name,
+        direction=direction,
+        range=span,
+        tasks=tasks,
+        needs_labels=id != "prediction_rate",
+        needs_score=id in (*RANK_METRICS, *PROBABILITY_METRICS),
+    )
+
+
+DEFINITIONS: tuple[Definition, ...] = (
+    _definition("accuracy", "Accuracy", Direction.HIGHER, tasks=BOTH),
+    _definition("balanced_accuracy", "Balanced accuracy", Direction.HIGHER),
+    _definition("cohen_kappa", "Cohen's kappa", Direction.HIGHER, span=(-1.0, 1.0)),
+    _definition("precision", "Precision", Direction.HIGHER, tasks=BOTH),
+    _definition("recall", "Recall", Direction.HIGHER, tasks=BOTH),
+    _definition("specificity", "Specificity", Direction.HIGHER, tasks=BOTH),
+    _definition("f1", "F1", Direction.HIGHER, tasks=BOTH),
+    _definition("mcc", "Matthews correlation", Direction.HIGHER, span=(-1.0, 1.0)),
+    _definition("roc_auc", "ROC AUC", Direction.HIGHER, tasks=BOTH),
+    _definition("average_precision", "Average precision", Direction.HIGHER, tasks=BOTH),
+    _definition("log_loss", "Log loss", Direction.LOWER, span=(0.0, math.inf), tasks=BOTH),
+    _definition("brier", "Brier score", Direction.LOWER),
+    _definition("true_positive", "True positives", Direction.NEITHER, span=(0.0, math.inf)),
+    _definition("true_negative", "True negatives", Direction.NEITHER, span=(0.0, math.inf)),
+    _definition("false_positive", "False positives", Direction.NEITHER, span=(0.0, math.inf)),
+    _definition("false_negative", "False negatives", Direction.NEITHER, span=(0.0, math.inf)),
+    _definition("lift_at_10", "Lift at 10 %", Direction.HIGHER, span=(0.0, 10.0)),
+    _definition("prediction_rate", "Prediction rate", Direction.NEITHER),
+    _definition("label_rate", "Label rate", Direction.NEITHER),
+    _definition("business_value", "Business value", Direction.HIGHER, span=(-math.inf, math.inf), tasks=BOTH),
+)
