@@ -1,8 +1,7 @@
 """Distances between two sets of shares: of bins of a numeric column, or of categories.
 
 Every function takes counts of the reference (k,) or (m, k) and of the chunks (m, k) and returns (m,) values; bins without rows on both
-sides do not count. The sampling errors are by the delta method over both multinomial samples; where a divergence vanishes to second order
-the variance of its χ² limit is added.
+sides do not count. The sampling errors are by the delta method over both multinomial samples, and by the χ² limit where a divergence vanishes.
 """
 
 from __future__ import annotations
@@ -105,7 +104,7 @@ def psi(reference: Amounts, chunks: Amounts) -> Floats:
     same number of rows. Source: Siddiqi, Credit Risk Scorecards (2006).
 
     >>> psi(np.array([50, 50]), np.array([[50, 50], [80, 20]])).round(4).tolist()
-    [0.0, 0.4092]
+    [0.0, 0.4063]
     """
     p, q, present = _smoothed(reference, chunks)
     return _total((q - p) * np.log(q / p), present)
@@ -115,7 +114,7 @@ def kl_divergence(reference: Amounts, chunks: Amounts) -> Floats:
     """Kullback–Leibler divergence Σp ln(p / q) in nats of shares smoothed as for psi, in [0, ∞).
 
     >>> kl_divergence(np.array([50, 50]), np.array([[50, 50], [80, 20]])).round(4).tolist()
-    [0.0, 0.2182]
+    [0.0, 0.2176]
     """
     p, q, present = _smoothed(reference, chunks)
     return _total(p * np.log(p / q), present)
@@ -175,10 +174,15 @@ def _sizes(reference: Amounts, chunks: Amounts) -> tuple[Amounts, Amounts]:
     return reference.sum(axis=-1), chunks.sum(axis=-1)
 
 
-def _second_order(present: NDArray[np.bool_], sizes: tuple[Amounts, Amounts]) -> Floats:
-    """Variance of the χ² limit of psi (twice that of 2·KL) where the shares are equal."""
+def _with_limit(variance: Floats, present: NDArray[np.bool_], sizes: tuple[Amounts, Amounts], share: float) -> Floats:
+    """Standard error from the delta method's variance and that of the χ² limit where the shares are equal.
+
+    A divergence is about `share` (1/n + 1/N) χ² of k - 1 degrees of freedom ν and non-centrality λ, whose variance is 2ν + 4λ; the delta
+    method's is 4χ², of which 4ν is noise.
+    """
     degrees = np.maximum(present.sum(axis=-1) - 1, 0)
-    return np.asarray(2.0 * degrees * (1.0 / sizes[0] + 1.0 / sizes[1]) ** 2)
+    of_limit = 2.0 * degrees * (share * (1.0 / sizes[0] + 1.0 / sizes[1])) ** 2
+    return np.sqrt(np.maximum(variance - 2.0 * of_limit, 0.0) + of_limit)
 
 
 def _psi_error(reference: Amounts, chunks: Amounts) -> Floats:
@@ -187,7 +191,7 @@ def _psi_error(reference: Amounts, chunks: Amounts) -> Floats:
     by_p, by_q = np.log(p / q) + 1.0 - q / p, np.log(q / p) + 1.0 - p / q
     sizes = _sizes(reference, chunks)
     variance = _delta_variance(np.where(present, p, 0.0), np.where(present, q, 0.0), by_p, by_q, sizes)
-    return np.sqrt(variance + _second_order(present, sizes))
+    return _with_limit(variance, present, sizes, 1.0)
 
 
 def _kl_error(reference: Amounts, chunks: Amounts) -> Floats:
@@ -196,7 +200,7 @@ def _kl_error(reference: Amounts, chunks: Amounts) -> Floats:
     sizes = _sizes(reference, chunks)
     shares = np.where(present, p, 0.0), np.where(present, q, 0.0)
     variance = _delta_variance(*shares, np.log(p / q) + 1.0, -p / q, sizes)
-    return np.sqrt(variance + _second_order(present, sizes) / 4.0)
+    return _with_limit(variance, present, sizes, 0.5)
 
 
 def _jensen_shannon_error(reference: Amounts, chunks: Amounts, base: float = 2.0) -> Floats:

@@ -7,6 +7,7 @@ a cell the order of the two sides' rows is unknown unless their bounds keep apar
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +19,19 @@ from mlops_desk.aggregates.tables import ValueTable
 from mlops_desk.metrics.series import Floats
 
 Flags = NDArray[np.bool_]
+VALUE_ROUNDING = 2e-15
+"""Share of a value by which its double, or a mean of doubles like it, may be off."""
+
+
+def spread(table: ValueTable) -> float:
+    """Population standard deviation of the finite values."""
+    return math.sqrt(table.deviation_squares / table.n)
+
+
+def doubt_of_spread(table: ValueTable) -> float:
+    """Share by which the rounding of values far from zero may move their standard deviation; 0 where exact."""
+    own = 0.0 if table.exact else spread(table)
+    return VALUE_ROUNDING * max(abs(table.lowest), abs(table.highest)) / own if own > 0 else 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,7 @@ import numpy as np
 from mlops_desk.aggregates.tables import ValueTable
 from mlops_desk.domain.metric import Convention, Direction
 from mlops_desk.metrics.binning import order_statistics
+from mlops_desk.metrics.samples import doubt_of_spread
 from mlops_desk.metrics.series import NUMERIC, NumericMetric, Series, drift_definitions
 
 ANY = (-math.inf, math.inf)
@@ -135,10 +136,11 @@ def _median_shift(_: Convention, reference: ValueTable, chunks: Sequence[ValueTa
     of_reference, off = median(reference)
     medians = np.array([median(chunk) for chunk in chunks])
     error = _median_error(reference)
+    shifts = (medians[:, 0] - of_reference) / spread
     return Series(
-        values=(medians[:, 0] - of_reference) / spread,
+        values=shifts,
         undefined=CONSTANT_REFERENCE,
-        error_bounds=(medians[:, 1] + off) / spread,
+        error_bounds=(medians[:, 1] + off) / spread + np.abs(shifts) * doubt_of_spread(reference),
         sampling_errors=np.array([math.hypot(_median_error(chunk), error) for chunk in chunks]) / spread,
     )
 

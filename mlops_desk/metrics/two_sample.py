@@ -13,7 +13,7 @@ import numpy as np
 
 from mlops_desk.aggregates.tables import ValueTable
 from mlops_desk.domain.metric import Convention, Direction
-from mlops_desk.metrics.samples import Samples, samples
+from mlops_desk.metrics.samples import VALUE_ROUNDING, Samples, doubt_of_spread, samples, spread
 from mlops_desk.metrics.series import (
     NEEDS_EXACT,
     NUMERIC,
@@ -52,11 +52,6 @@ DEFINITIONS = (
 def joined(parts: Sequence[tuple[Floats, ...]]) -> list[Floats]:
     """Per-layout results, one tuple a layout, as arrays over all chunks."""
     return [np.concatenate([np.atleast_1d(part[place]) for part in parts]) for place in range(len(parts[0]))]
-
-
-def _spread(reference: ValueTable) -> float:
-    """Population standard deviation of the finite values."""
-    return math.sqrt(reference.deviation_squares / reference.n)
 
 
 def _largest_gap(both: Samples) -> tuple[Floats, Floats, Floats]:
@@ -103,7 +98,7 @@ def _kolmogorov_smirnov_p(_: Convention, reference: ValueTable, chunks: Sequence
     small = np.maximum(reference.n, sizes) <= EXACT_P_ROWS
     if not reference.exact:
         return Series(values=np.where(small, np.nan, values), undefined=NEEDS_EXACT, error_bounds=values - least)
-    for place in np.flatnonzero(small):
+    for place in np.flatnonzero(small).tolist():
         rows = np.repeat(reference.values, reference.counts)
         values[place] = ks_2samp(rows, np.repeat(chunks[place].values, chunks[place].counts)).pvalue
     return Series(values=values)
@@ -177,27 +172,36 @@ def _area_between(both: Samples) -> tuple[Floats, Floats, Floats]:
     lowest = both.reference.share_before - both.chunk.share_through
     highest = both.reference.share_through - both.chunk.share_before
     changes_sign = (lowest < 0) & (highest > 0)  # elsewhere ∫|F - G| over the cell follows from the means alone
-    bounds = np.where(changes_sign, _displacement(both), 0.0).sum(axis=-1) + ROUNDING * _extent(both)
+    bounds = np.where(changes_sign, _displacement(both), 0.0).sum(axis=-1) + _rounding(both)
     return area, bounds, errors
 
 
-def _extent(both: Samples) -> Floats:
-    """The range of both sides' values together."""
+def _rounding(both: Samples) -> Floats:
+    """What the rounding of values may add up to in an integral over both sides' range."""
     a, b = np.broadcast_arrays(both.reference.counts, both.chunk.counts)
-    lows = [np.where(counts > 0, side.lowers, np.inf) for counts, side in ((a, both.reference), (b, both.chunk))]
-    highs = [np.where(counts > 0, side.uppers, -np.inf) for counts, side in ((a, both.reference), (b, both.chunk))]
-    return np.asarray(np.maximum(*highs).max(axis=-1) - np.minimum(*lows).min(axis=-1))
+    sides = ((a, both.reference), (b, both.chunk))
+    lows = [np.where(rows > 0, side.lowers, np.inf).min(axis=-1) for rows, side in sides]
+    highs = [np.where(rows > 0, side.uppers, -np.inf).max(axis=-1) for rows, side in sides]
+    lowest, highest = np.minimum(*lows), np.maximum(*highs)
+    largest = np.maximum(np.abs(lowest), np.abs(highest))
+    return np.asarray(ROUNDING * (highest - lowest) + VALUE_ROUNDING * largest)
+
+
+def _over(divisor: float, reference: ValueTable, parts: list[Floats]) -> Series:
+    """Value, bound and standard error over a power of the reference's standard deviation; on cells the rounding of that is in the bound."""
+    values, bounds, errors = (part / divisor for part in parts)
+    if not reference.exact and divisor != 1.0:
+        bounds = bounds + values * doubt_of_spread(reference)
+    return Series(values=values, error_bounds=bounds, sampling_errors=errors)
 
 
 def _wasserstein(convention: Convention, reference: ValueTable, chunks: Sequence[ValueTable]) -> Series:
     """W1 over the reference's population standard deviation; nannyml: as it is; evidently: over at least 0.001."""
-    spread = _spread(reference)
-    divisor = {Convention.NANNYML: 1.0, Convention.EVIDENTLY: max(spread, LEAST_DIVISOR)}.get(convention, spread)
+    own = spread(reference)
+    divisor = {Convention.NANNYML: 1.0, Convention.EVIDENTLY: max(own, LEAST_DIVISOR)}.get(convention, own)
     if divisor == 0:
         return without_values(len(chunks), CONSTANT_REFERENCE)
-    parts = joined([_area_between(both) for both in samples(reference, chunks)])
-    values, bounds, errors = (part / divisor for part in parts)
-    return Series(values=values, error_bounds=bounds, sampling_errors=errors)
+    return _over(divisor, reference, joined([_area_between(both) for both in samples(reference, chunks)]))
 
 
 def _squared_area(both: Samples) -> tuple[Floats, Floats, Floats]:
@@ -215,7 +219,7 @@ def _squared_area(both: Samples) -> tuple[Floats, Floats, Floats]:
     highest = both.reference.share_through - both.chunk.share_before
     largest = np.maximum(np.abs(lowest), np.abs(highest))
     within = np.maximum(both.reference.counts / both.reference.n, both.chunk.counts / both.chunk.n)
-    off = (2.0 * np.minimum(largest, within) * _displacement(both)).sum(axis=-1) + ROUNDING * _extent(both)
+    off = (2.0 * np.minimum(largest, within) * _displacement(both)).sum(axis=-1) + _rounding(both)
     least = np.sqrt(np.maximum(2.0 * (integral - off), 0.0))
     greatest = np.sqrt(2.0 * (integral + off))
     return distance, np.maximum(distance - least, greatest - distance), errors
@@ -223,12 +227,10 @@ def _squared_area(both: Samples) -> tuple[Floats, Floats, Floats]:
 
 def _energy(convention: Convention, reference: ValueTable, chunks: Sequence[ValueTable]) -> Series:
     """√(2∫(F - G)²) over the root of the reference's population standard deviation; evidently: as it is."""
-    divisor = 1.0 if convention is Convention.EVIDENTLY else math.sqrt(_spread(reference))
+    divisor = 1.0 if convention is Convention.EVIDENTLY else math.sqrt(spread(reference))
     if divisor == 0:
         return without_values(len(chunks), CONSTANT_REFERENCE)
-    parts = joined([_squared_area(both) for both in samples(reference, chunks)])
-    values, bounds, errors = (part / divisor for part in parts)
-    return Series(values=values, error_bounds=bounds, sampling_errors=errors)
+    return _over(divisor, reference, joined([_squared_area(both) for both in samples(reference, chunks)]))
 
 
 NUMERIC_METRICS: dict[str, NumericMetric] = {
