@@ -190,6 +190,7 @@ def _start_supervisor(run_folder: RunFolder, record: Record) -> None:
         last_line = answer.splitlines()[-1] if answer else "it said nothing"
         outcome = f"Not started: the supervisor could not begin ({last_line})"
         failed = replace(record.run, state=RunState.FAILED, finished_at=datetime.now(UTC), outcome=outcome)
+        run_folder.write_result(failed, ended_by=None)
         run_folder.write_record(replace(record, run=failed))
         raise RuntimeError(f"{join(arguments)} could not begin:\n{answer}")
 

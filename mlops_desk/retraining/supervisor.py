@@ -121,7 +121,9 @@ class Supervision:
         for thread in threads:
             thread.join(_DRAIN_SECONDS)
         if self._log_trouble is not None:
-            ending = replace(ending, outcome=f"{ending.outcome}; output.log is not complete ({self._log_trouble})")
+            ending = replace(
+                ending, outcome=f"{ending.outcome}; output.log is not complete ({self._log_trouble.strerror})"
+            )
         self._finish(ending, command.returncode)
 
     def _started(self) -> subprocess.Popen[bytes]:

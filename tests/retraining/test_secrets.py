@@ -32,6 +32,7 @@ print("plain", token, repr(token), json.dumps(token), urllib.parse.quote(token),
 for char in token: sys.stdout.write(char); sys.stdout.flush()
 print("|", token[:4])
 print(os.environ["PEM"])
+print("the end:", token[:5], end="", flush=True)
 raise SystemExit(0 if token == sys.argv[1] else 9)
 """
     monkeypatch.setenv("EXPECTED", SECRET)

@@ -11,7 +11,7 @@ import pytest
 
 from mlops_desk.domain.errors import UserError
 from mlops_desk.domain.retraining import RunState
-from mlops_desk.retraining import runner
+from mlops_desk.retraining import ledger, runner
 from mlops_desk.retraining.ledger import record_of
 from mlops_desk.retraining.process_tree import ProcessIdentity, alive, identity, own_identity
 
@@ -150,6 +150,20 @@ def test_a_run_on_another_machine_is_believed_while_its_supervisor_shows_that_it
     assert lost.outcome.startswith("Lost: its supervisor on trainbox has not shown for more than 10 min")
     run_folder.beat()
     assert runner.run(workspace, 1).state is RunState.RUNNING
+
+
+def test_a_run_that_ends_while_it_is_looked_at_is_not_taken_for_lost(workspace, python_model, finished, monkeypatch):
+    ended = finished(python_model("pass"))
+    going = replace(ended, state=RunState.RUNNING, finished_at=None, exit_code=None, outcome=None)
+    run_folder = rewritten(workspace, run=going)
+    final = replace(record_of(workspace, 1)[1], run=ended)
+
+    def ended_meanwhile(*_):
+        run_folder.write_record(final)
+        return False
+
+    monkeypatch.setattr(ledger, "_carried", ended_meanwhile)
+    assert runner.run(workspace, 1) == ended
 
 
 def test_a_run_that_nobody_took_over_is_lost(workspace, python_model, finished):
