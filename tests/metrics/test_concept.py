@@ -1,0 +1,158 @@
+"""Concept drift against the textbook formulas, SciPy's χ² and simulated samples."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from mlops_desk.domain.metric import Measurement, untested
+from mlops_desk.metrics.concept import DEFINITIONS, SHIFT_METRICS, estimation_gap, label_shift, score_strata
+from mlops_desk.metrics.estimation import estimated_performance, fit_calibrator, raw_calibrator
+from mlops_desk.metrics.performance import binary_performance
+from tests.metrics.accuracy_tables import cell_table, confusion_counts, score_table
+
+
+def made_rows(n, seed, *, shift=0.0, power=1.0, skew=2.0):
+    generator = np.random.default_rng(seed)
+    scores = generator.beta(2, skew, n)
+    chance = 1 / (1 + np.exp(-(np.log(scores**power / (1 - scores**power)) + shift)))
+    return scores, (scores >= 0.5).astype(float), (generator.random(n) < chance).astype(float)
+
+
+def oracle(reference, chunk):
+    """Cochran, Mantel and Haenszel stratum by stratum, from the rows."""
+    borders = np.quantile(reference[0], np.arange(1, 10) / 10, method="inverted_cdf")
+    surplus = variance = for_it = against = 0.0
+    for stratum in range(10):
+        cells = []
+        for scores, _, labels in (chunk, reference):
+            held = labels[np.searchsorted(borders, scores, side="left") == stratum]
+            cells.append((held.sum(), len(held) - held.sum()))
+        (a, b), (c, d) = cells
+        n = a + b + c + d
+        surplus += a - (a + b) * (a + c) / n
+        variance += (a + b) * (c + d) * (a + c) * (b + d) / (n**2 * (n - 1))
+        for_it += a * d / n
+        against += b * c / n
+    return surplus**2 / variance, for_it / against
+
+
+def test_label_shift_equals_the_textbook():
+    reference, chunk = made_rows(3000, seed=1), made_rows(700, seed=2, shift=0.3, skew=3.0)
+    values = label_shift(score_table(*reference), score_table(*chunk))
+    statistic, ratio = oracle(reference, chunk)
+    assert values["label_shift_given_score"].value == pytest.approx(statistic, rel=1e-9)
+    assert values["label_shift_given_score_p"].value == pytest.approx(stats.chi2.sf(statistic, 1), rel=1e-9)
+    assert values["label_odds_ratio"].value == pytest.approx(ratio, rel=1e-9)
+    assert {*values, "estimation_gap"} == {definition.id for definition in DEFINITIONS}
+
+
+def test_one_stratum_is_pearsons_test():
+    reference, chunk = made_rows(500, seed=3), made_rows(300, seed=4, shift=0.5)
+    level = [(np.full(len(rows[0]), 0.5), rows[1], rows[2]) for rows in (reference, chunk)]
+    table = np.array([[rows[2].sum(), (1 - rows[2]).sum()] for rows in level])
+    n = table.sum()
+    values = label_shift(*(score_table(*rows) for rows in level))
+    expected = stats.chi2_contingency(table, correction=False).statistic * (n - 1) / n
+    assert values["label_shift_given_score"].value == pytest.approx(expected, rel=1e-9)
+
+
+def test_covariate_shift_alone_is_no_label_shift_and_p_is_uniform_under_no_change():
+    reference = score_table(*made_rows(20_000, seed=5))
+    chances = [
+        label_shift(reference, score_table(*made_rows(500, seed=100 + at, skew=4.0)))["label_shift_given_score_p"].value
+        for at in range(200)
+    ]
+    assert stats.kstest(chances, "uniform").pvalue > 0.001
+    changed = label_shift(reference, score_table(*made_rows(500, seed=6, shift=1.0)))
+    assert changed["label_shift_given_score_p"].value < 1e-6
+    ratio = changed["label_odds_ratio"]
+    assert ratio.interval_lower < math.e < ratio.interval_upper
+
+
+def test_the_odds_ratio_error_is_that_of_fresh_samples():
+    reference = made_rows(2000, seed=7)
+    draws = [
+        label_shift(score_table(*made_rows(2000, seed=500 + at)), score_table(*made_rows(400, seed=900 + at)))[
+            "label_odds_ratio"
+        ].value
+        for at in range(200)
+    ]
+    value = label_shift(score_table(*reference), score_table(*made_rows(400, seed=8)))["label_odds_ratio"]
+    assert value.sampling_error / value.value == pytest.approx(np.std(np.log(draws)), rel=0.2)
+
+
+def test_what_cannot_be_compared_says_why():
+    table = score_table(*made_rows(100, seed=9))
+    few = score_table(*made_rows(20, seed=9))
+    assert label_shift(table, few)["label_odds_ratio"].reason == "20 labelled rows with a score, fewer than 30"
+    assert (
+        label_shift(few, table)["label_odds_ratio"].reason == "20 labelled reference rows with a score, fewer than 30"
+    )
+    assert {label_shift(None, table)[metric].reason for metric in SHIFT_METRICS} == {"no score is logged"}
+    scores, predictions, _ = made_rows(100, seed=9)
+    negative = score_table(scores, predictions, np.zeros(100))
+    assert "both classes" in label_shift(negative, negative)["label_shift_given_score"].reason
+    with pytest.raises(ValueError, match="no common strata"):
+        score_strata(table, cell_table(*made_rows(100, seed=9)))
+
+
+ROWS = st.lists(
+    st.tuples(st.integers(0, 8).map(lambda step: step / 8), st.just(0.0), st.sampled_from([0.0, 1.0])),
+    min_size=2,
+    max_size=40,
+)
+
+
+@given(ROWS, ROWS)
+def test_label_shift_of_added_tables(left, right):
+    def table(rows):
+        return score_table(*(np.array(column) for column in zip(*rows, strict=True)))
+
+    reference = table(left + right)
+    assert label_shift(reference, table(left) + table(right), min_rows=1) == label_shift(
+        reference, reference, min_rows=1
+    )
+
+
+def gap(rows, calibrator):
+    confusion, scores = confusion_counts(*rows[1:]), score_table(*rows)
+    realised = binary_performance(confusion, scores)["accuracy"]
+    estimated = estimated_performance(scores, calibrator)["accuracy"]
+    return estimation_gap(confusion, scores, calibrator, realised, estimated), realised, estimated
+
+
+def test_the_gap_is_the_difference_and_widens_only_with_the_concept():
+    calibrator = fit_calibrator(score_table(*made_rows(20_000, seed=10, power=1.5)))
+    assert calibrator.calibrates
+    same, realised, estimated = gap(made_rows(2000, seed=11, power=1.5, skew=4.0), calibrator)
+    assert same.value == realised.value - estimated.value
+    assert abs(same.value) < 3 * same.sampling_error
+    changed, _, _ = gap(made_rows(2000, seed=12, power=1.5, shift=-2.0), calibrator)
+    assert abs(changed.value) > 3 * changed.sampling_error
+
+
+@pytest.mark.parametrize("coverage", [1.0, 0.3])
+def test_the_gap_stays_within_its_error_as_often_as_it_should(coverage):
+    scaled = []
+    for at in range(120):
+        calibrator = fit_calibrator(score_table(*made_rows(2000, seed=2000 + at, power=1.6)))
+        scores, predictions, labels = made_rows(800, seed=5000 + at, power=1.6)
+        labels[np.random.default_rng(at).random(800) > coverage] = np.nan
+        value, _, _ = gap((scores, predictions, labels), calibrator)
+        scaled.append(value.value / value.sampling_error)
+    assert np.std(scaled) == pytest.approx(1.0, abs=0.25)
+    assert abs(np.mean(scaled)) < 0.4
+
+
+def test_a_gap_needs_both_sides():
+    scores, predictions, labels = made_rows(100, seed=13)
+    table, confusion = score_table(scores, predictions, labels), confusion_counts(predictions, labels)
+    value = Measurement(0.8)
+    missing = untested("no labelled rows")
+    assert estimation_gap(confusion, table, raw_calibrator(), missing, value).reason == "no labelled rows"
+    assert estimation_gap(confusion, table, raw_calibrator(), value, missing).reason == "no labelled rows"
+    assert estimation_gap(None, None, raw_calibrator(), value, value).reason == "no score is logged"
