@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -17,11 +18,12 @@ from mlops_desk.aggregates.packing import packed, unpacked
 from mlops_desk.aggregates.parts import Batch
 from mlops_desk.aggregates.plan import ScanPlan
 from mlops_desk.aggregates.slices import FeatureTables, OutcomeTables, together
+from mlops_desk.domain.errors import UserError
 from mlops_desk.domain.slicing import Split
 from mlops_desk.warehouse.cache import Cache
 from mlops_desk.warehouse.connection import Connection
 from mlops_desk.warehouse.discovery import digest
-from mlops_desk.warehouse.footers import Footer
+from mlops_desk.warehouse.footers import Footer, first_line, unreadable_files
 
 if TYPE_CHECKING:
     import numpy as np
@@ -78,6 +80,14 @@ class CountedFiles:
     def chunk_fingerprint(self, files: Sequence[str]) -> str:
         """Names everything that the tables of a chunk depend on, given its files."""
         return digest((), *sorted(f"{self.features[file]} {self.outcomes.get(file, '')}" for file in files))
+
+
+class UnreadableFiles(Exception):
+    """Files turned out to be broken while they were read; `reasons` says why by path."""
+
+    def __init__(self, reasons: Mapping[Path, str]) -> None:
+        super().__init__(", ".join(str(path) for path in reasons))
+        self.reasons = dict(reasons)
 
 
 class Counter:
@@ -158,8 +168,18 @@ class Counter:
         else:
             batches = batches_of(self._connection, footers, self._slicing, split)
         for batch in batches:
-            self._scan_batch(batch, keys)
+            try:
+                self._scan_batch(batch, keys)
+            except self._connection.engine_errors as error:
+                broken = unreadable_files(self._connection, batch.footers)
+                if not broken:
+                    raise self._explained(error) from error
+                raise UnreadableFiles(broken) from error
             tell(batch.rows)
+
+    def _explained(self, error: Exception) -> UserError:
+        """A scan that fails though every file can be read: something that desk.toml says does not go with the data."""
+        return UserError(f"models.{self._model}: the log cannot be counted: {first_line(error)}")
 
     def _scan_batch(self, batch: Batch, keys: Mapping[str, tuple[str, str, str]]) -> None:
         """Scans one batch of files and keeps what each of them holds."""

@@ -5,8 +5,9 @@ The plan is made once for a reference and kept, so that every later file is coun
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import msgspec
 
@@ -68,13 +69,21 @@ class Preparation:
     """Prepares one model for counting."""
 
     def __init__(
-        self, connection: Connection, cache: Cache, model: Model, monitors: Sequence[Monitor], *, fresh: bool
+        self,
+        connection: Connection,
+        cache: Cache,
+        model: Model,
+        monitors: Sequence[Monitor],
+        *,
+        fresh: bool = False,
+        broken: Mapping[Path, str] | None = None,
     ) -> None:
         self._connection = connection
         self._cache = cache
         self._model = model
         self._monitors = monitors
         self._fresh = fresh
+        self._broken = broken or {}
         self._notes: list[DataNote] = []
 
     def prepared(self, inputs: Inputs) -> Prepared:
@@ -116,6 +125,10 @@ class Preparation:
     def _footers(self, files: Sequence[SourceFile], what: str) -> list[Footer]:
         """Footers of files, those known from before without reading them again; what cannot be read is noted and left out."""
         prefix = f"{self._model.id}:T:"
+        for file in files:
+            if file.path in self._broken:
+                self._quarantine(Quarantined(path=file.path, reason=self._broken[file.path]), what)
+        files = [file for file in files if file.path not in self._broken]
         known = {} if self._fresh else self._cache.get(prefix + file.fingerprint for file in files)
         found = {
             file.path: footer_of(file, known[key]) for file in files if (key := prefix + file.fingerprint) in known
@@ -204,7 +217,7 @@ class Preparation:
         rows = ReferenceRows(footers=tuple(footers), predicate=predicate, rows=0)
         count = sum(one.rows for one in inside)
         if predicate != "true" and footers:
-            count = int(self._connection.rows(f"select count(*) from {rows.relation}")[0][0])
+            count = rows.counted(self._connection)
         if not count:
             raise UserError(
                 f"models.{self._model.id}.reference: no row of the log lies from {self._model.reference.start}"

@@ -1,0 +1,70 @@
+"""The chunks of a model as they are now, from what is known of its files' parts."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from mlops_desk.aggregates.numbering import Slicing
+from mlops_desk.domain.periods import EPOCH, in_utc
+from mlops_desk.domain.slicing import Chunk, Split
+from mlops_desk.monitoring.counting import ChunkId, CountedFiles, PartRecord
+
+
+def moment(nanoseconds: int, slicing: Slicing) -> datetime:
+    """A stored timestamp as an aware time in UTC; one without a zone is local time of the chunks' zone."""
+    plain = EPOCH + timedelta(microseconds=nanoseconds // 1000)
+    if slicing.time is not None and slicing.time.zoned:
+        return plain.replace(tzinfo=UTC)
+    return in_utc(plain, slicing.rule.timezone)
+
+
+def newest_row(files: CountedFiles, slicing: Slicing) -> datetime | None:
+    """The time of the newest analysis row, None without timestamps."""
+    lasts = [
+        record.last
+        for records in files.records.values()
+        for record in records
+        if record.last is not None and record.split == Split.ANALYSIS
+    ]
+    return moment(max(lasts), slicing) if lasts else None
+
+
+def chunks_now(files: CountedFiles, by_chunk: dict[ChunkId, list[str]], slicing: Slicing) -> dict[ChunkId, Chunk]:
+    """Every chunk that holds rows, by split and number, in time order within its split."""
+    of_chunk: dict[ChunkId, list[PartRecord]] = {ident: [] for ident in by_chunk}
+    for records in files.records.values():
+        for record in records:
+            of_chunk[Split(record.split), record.number].append(record)
+    found: dict[ChunkId, Chunk] = {}
+    for split in Split:
+        idents = sorted(ident for ident in of_chunk if ident[0] is split)
+        first_row = 0
+        for index, ident in enumerate(idents):
+            rows = sum(record.rows for record in of_chunk[ident])
+            start, end, key = _borders(ident[1], of_chunk[ident], slicing, first_row)
+            found[ident] = Chunk(
+                split=split,
+                key=key,
+                index=index,
+                start=start,
+                end=end,
+                rows=rows,
+                complete=index < len(idents) - 1 or split is Split.REFERENCE,
+            )
+            first_row += rows
+    return found
+
+
+def _borders(
+    number: int, records: list[PartRecord], slicing: Slicing, first_row: int
+) -> tuple[datetime | None, datetime | None, str]:
+    """Start, end and key of a chunk."""
+    if slicing.periods is not None:
+        start, end = slicing.periods.start(number), slicing.periods.start(number + 1)
+        return start, end, start.isoformat()
+    key = f"row:{first_row:012d}"
+    firsts = [record.first for record in records if record.first is not None]
+    lasts = [record.last for record in records if record.last is not None]
+    if not firsts or not lasts:
+        return None, None, key
+    return moment(min(firsts), slicing), moment(max(lasts), slicing), key

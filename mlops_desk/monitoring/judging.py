@@ -1,0 +1,105 @@
+"""From measurements to judged values: limits from the reference's own course, verdicts, and the share of drifted columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from mlops_desk.domain.metric import Family, Limits, Measurement, MetricValue, SeriesKey, Verdict
+from mlops_desk.domain.slicing import Chunk, Split
+from mlops_desk.domain.threshold import CalibratedThreshold, Severity, Threshold
+from mlops_desk.metrics import quality
+from mlops_desk.monitoring.requests import Request
+from mlops_desk.monitoring.thresholds import (
+    ReferenceCourse,
+    default_threshold,
+    limits_of_chunks,
+    reference_verdict,
+    verdict,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """One series with the request it came from, its measurements along the slices, and what they are held against."""
+
+    key: SeriesKey
+    request: Request
+    measurements: Sequence[Measurement]
+    threshold: Threshold | None
+
+
+def threshold_of(request: Request, chunk_hours: float | None) -> Threshold | None:
+    """What a request's values are held against."""
+    monitor = request.monitor
+    if monitor.threshold is not None:
+        return monitor.threshold
+    return default_threshold(request.definition, convention=monitor.convention, chunk_hours=chunk_hours)
+
+
+def judged_values(
+    series: Judged,
+    chunks: Sequence[Chunk],
+    rows: Sequence[int],
+    course: Sequence[float | None],
+    whole: Callable[[], Measurement],
+    calibrated: Callable[[], Sequence[Limits]],
+    p_values: Sequence[Measurement] | None,
+) -> list[MetricValue]:
+    """Values of a series along its slices with limits and verdicts.
+
+    `course` holds the values of all reference chunks in time order; `whole` gives the reference's own value, `calibrated` the limits of the
+    null; both are only asked where the threshold needs them. `p_values` are those of the `_p` twin.
+    """
+    threshold = series.threshold
+    limits = _limits(series, course, whole, calibrated)
+    found = []
+    for index, (chunk, measurement) in enumerate(zip(chunks, series.measurements, strict=True)):
+        if chunk.split is Split.REFERENCE:
+            judged = reference_verdict(measurement)
+        else:
+            twin = None if p_values is None else p_values[index]
+            judged = verdict(measurement, limits[index], threshold, p_value=twin)
+            if judged is Verdict.ALERT and series.request.monitor.severity is Severity.WARNING:
+                judged = Verdict.WARNING
+        value = MetricValue(
+            key=series.key,
+            split=chunk.split.value,
+            chunk_key=chunk.key,
+            rows=rows[index],
+            measurement=measurement,
+            limits=limits[index],
+            verdict=judged,
+        )
+        found.append(value)
+    return found
+
+
+def _limits(
+    series: Judged,
+    course: Sequence[float | None],
+    whole: Callable[[], Measurement],
+    calibrated: Callable[[], Sequence[Limits]],
+) -> Sequence[Limits]:
+    if isinstance(series.threshold, CalibratedThreshold):
+        return calibrated()
+    known = [value for value in course if value is not None]
+    needs_whole = len(known) < 5 or series.request.definition.family is Family.DATA_QUALITY
+    reference = ReferenceCourse(chunk_values=tuple(course), whole=whole().value if needs_whole else None)
+    errors = [measurement.sampling_error for measurement in series.measurements]
+    return limits_of_chunks(
+        series.threshold, series.request.definition, reference, errors, convention=series.request.monitor.convention
+    )
+
+
+def drifted_shares(segment: str | None, values: Iterable[MetricValue], chunks: Sequence[Chunk]) -> list[Measurement]:
+    """Share of the feature columns with a drift alert in each analysis chunk."""
+    drifted: dict[str, dict[str, bool]] = {chunk.key: {} for chunk in chunks}
+    for value in values:
+        key = value.key
+        if key.family is not Family.DATA_DRIFT or key.column is None or key.segment != segment:
+            continue
+        if value.split == Split.ANALYSIS.value and value.verdict is not Verdict.UNTESTED and value.chunk_key in drifted:
+            of_chunk = drifted[value.chunk_key]
+            of_chunk[key.column] = of_chunk.get(key.column, False) or value.verdict is Verdict.ALERT
+    return [quality.drifted_share(sum(drifted[chunk.key].values()), len(drifted[chunk.key])) for chunk in chunks]

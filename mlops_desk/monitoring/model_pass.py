@@ -1,0 +1,370 @@
+"""One model's pass: from its files to judged values, for the chunks that need it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+from mlops_desk.aggregates.packing import packed, unpacked
+from mlops_desk.aggregates.plan import ScanPlan
+from mlops_desk.aggregates.slices import FeatureTables, OutcomeTables, together
+from mlops_desk.domain.errors import UserError
+from mlops_desk.domain.metric import MetricValue, SeriesKey
+from mlops_desk.domain.model import Desk, Model
+from mlops_desk.domain.monitor import Monitor
+from mlops_desk.domain.overview import DataNote, NoteLevel
+from mlops_desk.domain.progress import CancelToken, Progress, ProgressSink
+from mlops_desk.domain.slicing import Chunk, Split
+from mlops_desk.monitoring.alerting import AlertRule
+from mlops_desk.monitoring.chunking import chunks_now, newest_row
+from mlops_desk.monitoring.counting import ChunkId, CountedFiles, Counter, UnreadableFiles
+from mlops_desk.monitoring.freshness import chunk_hours
+from mlops_desk.monitoring.inputs import Inputs, configuration_digest, find_inputs
+from mlops_desk.monitoring.measuring import Slice, SliceSet
+from mlops_desk.monitoring.preparation import Preparation, Prepared
+from mlops_desk.monitoring.requests import WHOLE_SEGMENT
+from mlops_desk.monitoring.rules import rules_of
+from mlops_desk.monitoring.series import ChunkTables, SeriesBuilder, Subject
+from mlops_desk.store.archive import Store
+from mlops_desk.store.distributions import Histogram
+from mlops_desk.store.records import LogSummary
+from mlops_desk.warehouse.cache import Cache
+from mlops_desk.warehouse.connection import Connection
+from mlops_desk.warehouse.discovery import digest
+
+COUNTED_SHARE = 0.7
+"""Of a pass's progress, at the end of the scan."""
+SEGMENTS_AT_MOST = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What came of a pass, ready to store.
+
+    Attributes
+    ----------
+    chunks : all chunks of both splits now. evaluated : those whose values are in `values`.
+    """
+
+    chunks: tuple[Chunk, ...]
+    fingerprints: Mapping[tuple[Split, str], str]
+    evaluated: tuple[Chunk, ...]
+    values: tuple[MetricValue, ...]
+    histograms: tuple[Histogram, ...]
+    notes: tuple[DataNote, ...]
+    rows: int
+    rows_scanned: int
+    newest: datetime | None
+    versions: tuple[str, ...]
+    reference_text: str
+    rule_of: Callable[[SeriesKey], AlertRule]
+
+    def summary(self, seconds: float) -> LogSummary:
+        """What the archive remembers of the log."""
+        return LogSummary(
+            rows=self.rows,
+            rows_scanned=self.rows_scanned,
+            seconds=seconds,
+            newest_row=self.newest,
+            versions=self.versions,
+            reference_text=self.reference_text,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tally:
+    """The files of a model counted under one plan.
+
+    Attributes
+    ----------
+    by_chunk : the files of each chunk. reference_name : names everything that the tables of the reference depend on.
+    """
+
+    counter: Counter
+    files: CountedFiles
+    by_chunk: dict[ChunkId, list[str]]
+    reference_name: str
+
+
+class ModelPass:
+    """Counts, measures and judges one model."""
+
+    def __init__(  # noqa: PLR0913 - everything that a pass works with
+        self,
+        connection: Connection,
+        cache: Cache,
+        store: Store,
+        desk: Desk,
+        model: Model,
+        monitors: Sequence[Monitor],
+        *,
+        progress: ProgressSink,
+        cancel: CancelToken,
+        now: datetime,
+        full: bool,
+    ) -> None:
+        self._connection = connection
+        self._cache = cache
+        self._store = store
+        self._desk = desk
+        self._model = model
+        self._monitors = monitors
+        self._progress = progress
+        self._cancel = cancel
+        self._now = now
+        self._full = full
+        self._rows_told = 0
+        self._rows_scanned = 0
+        self._notes: list[DataNote] = []
+
+    def run(self, inputs: Inputs, broken: Mapping[Path, str]) -> Found:
+        """The whole pass; raises UnreadableFiles for files that are to be left out, UserError where nothing can be judged."""
+        self._progress(Progress(stage="looking at the files", share=0.01))
+        preparation = Preparation(
+            self._connection, self._cache, self._model, self._monitors, fresh=self._full, broken=broken
+        )
+        prepared = preparation.prepared(inputs)
+        tally = self._tally(prepared, prepared.plan)
+        self._refuse_changing(inputs)
+        chunks = chunks_now(tally.files, tally.by_chunk, prepared.slicing)
+        self._refuse_one_side(chunks)
+        base = digest((), configuration_digest(self._model), tally.reference_name)
+        names = {ident: digest((), base, tally.files.chunk_fingerprint(tally.by_chunk[ident])) for ident in chunks}
+        stale = self._stale(chunks, names)
+        newest = newest_row(tally.files, prepared.slicing)
+        builder = SeriesBuilder(
+            model=self._model,
+            monitors=self._monitors,
+            columns=prepared.columns,
+            chunks=tuple(chunks.values()),
+            stored=lambda: self._store.values(self._model.id, split=Split.REFERENCE),
+            cache=self._cache,
+        )
+        values: list[MetricValue] = []
+        histograms: list[Histogram] = []
+        versions: list[str] = []
+        subjects = self._subjects(prepared, tally, chunks, stale, newest)
+        for index, subject in enumerate(subjects):
+            self._cancel.raise_if_cancelled()
+            share = COUNTED_SHARE + (0.9 - COUNTED_SHARE) * index / max(len(subjects), 1)
+            self._progress(Progress(stage=f"measuring {subject.slices.segment or 'all rows'}", share=share))
+            values += builder.values(subject)
+            if subject.slices.segment is None:
+                histograms = builder.histograms(subject)
+                versions = self._versions(subject)
+        rows = sum(footer.rows for footer in (*prepared.log, *prepared.reference))
+        return Found(
+            chunks=tuple(chunks.values()),
+            fingerprints={(chunks[ident].split, chunks[ident].key): name for ident, name in names.items()},
+            evaluated=tuple(chunks[ident] for ident in stale),
+            values=tuple(values),
+            histograms=tuple(histograms),
+            notes=(*prepared.notes, *self._left_out(prepared, chunks), *self._notes),
+            rows=rows,
+            rows_scanned=self._rows_scanned,
+            newest=newest,
+            versions=tuple(versions),
+            reference_text=_reference_text(self._model),
+            rule_of=rules_of(self._monitors, chunk_hours(self._model)),
+        )
+
+    def _tally(self, prepared: Prepared, plan: ScanPlan) -> Tally:
+        """Counts the model's files under a plan."""
+        labelling = prepared.labelling
+        counter = Counter(
+            self._connection,
+            self._cache,
+            self._model.id,
+            plan,
+            prepared.slicing,
+            labels=None if labelling is None else labelling.labels,
+            label_names=None if labelling is None else labelling.labels.names,
+        )
+        total = sum(footer.rows for footer in (*prepared.log, *prepared.reference))
+        what = "counting" if plan.segment is None else f"counting by {plan.segment}"
+
+        def tell(rows: int) -> None:
+            self._cancel.raise_if_cancelled()
+            self._rows_told += rows
+            share = min(1.0, self._rows_told / max(total, 1))
+            self._progress(
+                Progress(stage=f"{what}: {self._rows_told:,} rows", share=0.05 + (COUNTED_SHARE - 0.05) * share)
+            )
+
+        self._rows_told = 0
+        files = counter.counted(prepared.groups, prepared.order, tell, fresh=self._full)
+        self._rows_scanned += files.rows_scanned
+        by_chunk = files.by_chunk()
+        names = [files.chunk_fingerprint(some) for ident, some in by_chunk.items() if ident[0] is Split.REFERENCE]
+        return Tally(counter=counter, files=files, by_chunk=by_chunk, reference_name=digest((), *names))
+
+    def _refuse_changing(self, inputs: Inputs) -> None:
+        """Raises UnreadableFiles for files that changed while they were read; what was kept of them is under their former names."""
+        before = {file.path: file for file in inputs.all}
+        now = {file.path: file for file in find_inputs(self._desk, self._model).all}
+        changed = [path for path, file in before.items() if path in now and now[path] != file]
+        if changed:
+            raise UnreadableFiles(
+                dict.fromkeys(changed, "it was being written while it was read; the next run will take it in")
+            )
+
+    def _refuse_one_side(self, chunks: Mapping[ChunkId, Chunk]) -> None:
+        """Raises UserError where there is no reference or nothing to compare with it."""
+        for split in Split:
+            if not any(ident[0] is split for ident in chunks):
+                what = "reference" if split is Split.REFERENCE else "log beyond the reference"
+                hint = "are all timestamps NULL, or does the filter leave none?"
+                raise UserError(f"models.{self._model.id}: the {what} has no rows that belong to a chunk; {hint}")
+
+    def _stale(self, chunks: Mapping[ChunkId, Chunk], names: Mapping[ChunkId, str]) -> list[ChunkId]:
+        """Chunks whose stored values were computed from something else."""
+        if self._full:
+            return list(chunks)
+        known = {split: self._store.chunk_fingerprints(self._model.id, split) for split in Split}
+        return [ident for ident, chunk in chunks.items() if known[chunk.split].get(chunk.key) != names[ident]]
+
+    def _subjects(
+        self,
+        prepared: Prepared,
+        tally: Tally,
+        chunks: Mapping[ChunkId, Chunk],
+        stale: Sequence[ChunkId],
+        newest: datetime | None,
+    ) -> list[Subject]:
+        """All rows, and every segment that a monitor asks for."""
+        wanted = list(dict.fromkeys(name for monitor in self._monitors for name in monitor.segments))
+        subjects = []
+        for name in wanted:
+            if name == WHOLE_SEGMENT:
+                subjects += self._subjects_of(tally, chunks, stale, newest, None)
+                continue
+            if name not in {column.name for column in prepared.columns}:
+                raise UserError(f"desk.toml: models.{self._model.id}.monitors.segments: the log has no column {name!r}")
+            own = self._tally(prepared, replace(prepared.plan, segment=name))
+            subjects += self._subjects_of(own, chunks, stale, newest, name)
+        return subjects
+
+    def _subjects_of(
+        self,
+        tally: Tally,
+        chunks: Mapping[ChunkId, Chunk],
+        stale: Sequence[ChunkId],
+        newest: datetime | None,
+        column: str | None,
+    ) -> list[Subject]:
+        """The subjects of one plan: one for all rows, or one for each value of the segment column."""
+        reference = self._reference(tally)
+        some = {ident: tally.by_chunk.get(ident, []) for ident in stale}
+        features, outcomes = tally.counter.features(tally.files, some), tally.counter.outcomes(tally.files, some)
+        segments = (
+            [""] if column is None else sorted({*reference, *(name for found in features.values() for name in found)})
+        )
+        if len(segments) > SEGMENTS_AT_MOST:
+            text = f"only {SEGMENTS_AT_MOST} of the {len(segments):,} values of {column!r} are watched as segments, those with most reference rows"
+            self._notes.append(
+                DataNote(
+                    level=NoteLevel.WARNING, code="segments_cut", place=column or "", text=text, count=len(segments)
+                )
+            )
+            rows = {name: reference[name][0].rows if name in reference else 0 for name in segments}
+            segments = sorted(sorted(segments, key=lambda name: (-rows[name], name))[:SEGMENTS_AT_MOST])
+        has_task = self._model.task is not None
+        found = []
+        for segment in segments:
+            slices = tuple(
+                Slice(
+                    chunk=chunks[ident],
+                    features=features[ident].get(segment, NO_FEATURES),
+                    outcomes=outcomes[ident].get(segment, NO_OUTCOMES) if has_task else None,
+                )
+                for ident in stale
+            )
+            whole = reference.get(segment, (NO_FEATURES, NO_OUTCOMES if has_task else None))
+            base = Slice(chunk=_whole_chunk(whole[0].rows), features=whole[0], outcomes=whole[1])
+            label = None if column is None else f"{column}={segment}"
+            sliced = SliceSet(segment=label, slices=slices, reference=base, newest=newest, now=self._now)
+            chunks_of = partial(self._reference_chunks, tally, segment)
+            found.append(Subject(slices=sliced, reference_name=tally.reference_name, reference_chunks=chunks_of))
+        return found
+
+    def _reference(self, tally: Tally) -> dict[str, tuple[FeatureTables, OutcomeTables | None]]:
+        """The tables of the whole reference by segment value, kept once they are added."""
+        key = f"{self._model.id}:R:{tally.reference_name}"
+        body = None if self._full else self._cache.get([key]).get(key)
+        if body is None:
+            chunks = {ident: files for ident, files in tally.by_chunk.items() if ident[0] is Split.REFERENCE}
+            features = tally.counter.features(tally.files, chunks)
+            outcomes = tally.counter.outcomes(tally.files, chunks)
+            names = dict.fromkeys(name for found in features.values() for name in found)
+            whole = {}
+            for name in names:
+                own = [found[name] for found in features.values() if name in found]
+                labels = [found[name] for found in outcomes.values() if name in found]
+                whole[name] = (together(own), together(labels) if labels else None)
+            body = packed(whole)
+            self._cache.put({key: body})
+            return whole
+        restored: dict[str, tuple[FeatureTables, OutcomeTables | None]] = unpacked(body)
+        return restored
+
+    def _reference_chunks(self, tally: Tally, segment: str) -> ChunkTables:
+        """The tables of each reference chunk of a segment."""
+        chunks = {ident: files for ident, files in tally.by_chunk.items() if ident[0] is Split.REFERENCE}
+        features = tally.counter.features(tally.files, chunks)
+        outcomes = tally.counter.outcomes(tally.files, chunks)
+        return [
+            (features[ident][segment], outcomes[ident].get(segment)) for ident in chunks if segment in features[ident]
+        ]
+
+    def _versions(self, subject: Subject) -> list[str]:
+        """Versions of the model that the log names, in the order in which they came."""
+        column = self._model.columns.version
+        last = self._store.last_evaluation(self._model.id)
+        names = [] if last is None or self._full else list(last.log.versions)
+        if column is not None:
+            for one in subject.slices.slices:
+                table = one.features.categorical.get(column)
+                if table is not None:
+                    names += [
+                        name for name, count in zip(table.categories, table.counts.tolist(), strict=True) if count
+                    ]
+        return list(dict.fromkeys(names))
+
+    def _left_out(self, prepared: Prepared, chunks: Mapping[ChunkId, Chunk]) -> list[DataNote]:
+        """A note of the rows that belong to no chunk."""
+        rows = sum(footer.rows for footer in (*prepared.log, *prepared.reference))
+        missing = rows - sum(chunk.rows for chunk in chunks.values())
+        if missing <= 0:
+            return []
+        why = "have no timestamp" if self._model.logs.filter is None else "have no timestamp or are filtered out"
+        if self._model.chunks.every is None:
+            why = "belong to no chunk"
+        text = f"{missing:,} rows {why} and are left out"
+        level = NoteLevel.WARNING if self._model.logs.filter is None else NoteLevel.NOTICE
+        return [
+            DataNote(
+                level=level, code="rows_left_out", place=self._model.columns.timestamp or "", text=text, count=missing
+            )
+        ]
+
+
+NO_FEATURES = FeatureTables(rows=0)
+NO_OUTCOMES = OutcomeTables(rows=0, labelled=0)
+
+
+def _whole_chunk(rows: int) -> Chunk:
+    """The whole reference in the place of a chunk."""
+    return Chunk(split=Split.REFERENCE, key="", index=0, start=None, end=None, rows=rows)
+
+
+def _reference_text(model: Model) -> str:
+    """The reference in words."""
+    reference = model.reference
+    if reference.paths:
+        return ", ".join(reference.paths)
+    if reference.start is not None and reference.end is not None:
+        return f"{reference.start:%Y-%m-%d} – {reference.end:%Y-%m-%d}"
+    return ""

@@ -1,0 +1,149 @@
+"""From monitors to requests: one metric of one family for one column (or none), with what its values are held against."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from mlops_desk.domain.errors import UserError
+from mlops_desk.domain.metric import Definition, Family, SeriesKey
+from mlops_desk.domain.model import Model
+from mlops_desk.domain.monitor import Monitor
+from mlops_desk.domain.schema import Column, Kind, Role, Task
+from mlops_desk.metrics import catalogue
+
+DRIFT_FAMILIES = (Family.DATA_DRIFT, Family.PREDICTION_DRIFT, Family.LABEL_DRIFT)
+WHOLE_SEGMENT = "*"
+DRIFTED_SHARE = "drifted_share"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One metric of one family, asked for by a monitor.
+
+    Attributes
+    ----------
+    column : the column or protected attribute it is of, None where it is of none. kind : of the column.
+    """
+
+    definition: Definition
+    monitor: Monitor
+    column: str | None = None
+    kind: Kind | None = None
+
+
+def recommended_monitors() -> tuple[Monitor, ...]:
+    """The monitors of a model for which desk.toml names none."""
+    by_family: dict[Family, list[str]] = {}
+    for metric, family in catalogue.RECOMMENDED:
+        by_family.setdefault(family, []).append(metric)
+    return tuple(Monitor(metrics=tuple(metrics), family=family) for family, metrics in by_family.items())
+
+
+def monitors_of(model: Model) -> tuple[Monitor, ...]:
+    """The monitors of a model; raises UserError for a metric or column that there is not."""
+    monitors = model.monitors or recommended_monitors()
+    for number, monitor in enumerate(model.monitors, 1):
+        _check_metrics(model, number, monitor)
+    return monitors
+
+
+def _check_metrics(model: Model, number: int, monitor: Monitor) -> None:
+    place = f"models.{model.id}.monitors[{number}]"
+    for metric in monitor.metrics:
+        found = catalogue.definitions(metric)
+        if not found:
+            near = catalogue.nearest(metric)
+            hint = f"; did you mean {near}?" if near else ""
+            raise UserError(f"desk.toml: {place}.metrics: there is no metric {metric!r}{hint}")
+        if monitor.family is not None and monitor.family not in [one.family for one in found]:
+            has = ", ".join(one.family.value for one in found)
+            raise UserError(f"desk.toml: {place}: {metric} is not of family {monitor.family.value}; it is of {has}")
+    if not monitor.metrics and monitor.family is not None and not any(True for _ in _of_family(monitor.family)):
+        raise UserError(f"desk.toml: {place}.family: this version computes no metric of family {monitor.family.value}")
+
+
+def _of_family(family: Family) -> Iterator[Definition]:
+    return (one for one in catalogue.DEFINITIONS if one.family is family)
+
+
+def requests_of(model: Model, monitor: Monitor, columns: Sequence[Column]) -> list[Request]:
+    """What a monitor asks for; raises UserError for a column that the log does not have or that cannot be compared."""
+    definitions: Iterable[Definition]
+    if monitor.metrics:
+        definitions = [one for metric in monitor.metrics for one in catalogue.definitions(metric)]
+        definitions = [one for one in definitions if monitor.family in (None, one.family)]
+    else:
+        definitions = [] if monitor.family is None else list(_of_family(monitor.family))
+    _check_columns(model, monitor, columns)
+    wanted = [one for one in definitions if _fits_task(model, one)]
+    return [request for one in wanted for request in _requests(model, monitor, one, columns)]
+
+
+def _fits_task(model: Model, definition: Definition) -> bool:
+    if not definition.tasks:
+        return True
+    return model.task is not None and model.task.value in definition.tasks
+
+
+def _check_columns(model: Model, monitor: Monitor, columns: Sequence[Column]) -> None:
+    known = {column.name for column in columns} | {*model.columns.protected, target_column(model)}
+    for name in monitor.columns:
+        if name != "*" and name not in known:
+            raise UserError(f"desk.toml: models.{model.id}.monitors: the log has no column {name!r} to watch")
+
+
+def target_column(model: Model) -> str | None:
+    """The name under which labels are known."""
+    return model.columns.target or (model.labels.target if model.labels else None)
+
+
+def _requests(model: Model, monitor: Monitor, definition: Definition, columns: Sequence[Column]) -> Iterator[Request]:
+    """The requests of one definition: one for each column that fits, or a single one."""
+    family = definition.family
+    if family in (Family.FAIRNESS, Family.ESTIMATED_FAIRNESS):
+        for attribute in model.columns.protected:
+            if "*" in monitor.columns or attribute in monitor.columns:
+                yield Request(definition=definition, monitor=monitor, column=attribute)
+        return
+    if not definition.kinds:
+        yield Request(definition=definition, monitor=monitor)
+        return
+    for name, role, kind in _comparable(model, columns):
+        named = name in monitor.columns
+        if kind.value not in definition.kinds or not (named or "*" in monitor.columns):
+            continue
+        if family in DRIFT_FAMILIES:
+            if family is family_of(role):
+                yield Request(definition=definition, monitor=monitor, column=name, kind=kind)
+        elif named or role is Role.FEATURE:
+            yield Request(definition=definition, monitor=monitor, column=name, kind=kind)
+
+
+def family_of(role: Role) -> Family:
+    """The drift family of a column of this role."""
+    if role in (Role.PREDICTION, Role.SCORE):
+        return Family.PREDICTION_DRIFT
+    return Family.LABEL_DRIFT if role is Role.TARGET else Family.DATA_DRIFT
+
+
+def _comparable(model: Model, columns: Sequence[Column]) -> Iterator[tuple[str, Role, Kind]]:
+    """(name, role, kind) of the columns that are compared; the target is one even where the log does not hold it."""
+    target = target_column(model)
+    for column in columns:
+        if column.kind is not None and column.role is not Role.TARGET:
+            yield column.name, column.role, column.kind
+    if target is not None and model.task is not None:
+        yield target, Role.TARGET, Kind.NUMERIC if model.task is Task.REGRESSION else Kind.CATEGORICAL
+
+
+def responsible_monitor(key: SeriesKey, monitors: Sequence[Monitor]) -> Monitor | None:
+    """The first monitor that asks for a series."""
+    for monitor in monitors:
+        by_metric = key.metric in monitor.metrics or not monitor.metrics
+        by_column = key.column is None or "*" in monitor.columns or key.column in monitor.columns
+        by_segment = (WHOLE_SEGMENT if key.segment is None else key.segment.split("=", 1)[0]) in monitor.segments
+        same = monitor.convention is key.convention and monitor.family in (None, key.family)
+        if by_metric and by_column and by_segment and same:
+            return monitor
+    return None

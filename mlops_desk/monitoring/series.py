@@ -1,0 +1,270 @@
+"""From slices to judged values: every request of every monitor, each series once, with its limits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from mlops_desk.aggregates.slices import FeatureTables, OutcomeTables
+from mlops_desk.aggregates.tables import CategoryTable, ValueTable
+from mlops_desk.domain.metric import Family, Limits, Measurement, MetricValue, SeriesKey
+from mlops_desk.domain.model import Model
+from mlops_desk.domain.monitor import Monitor
+from mlops_desk.domain.schema import Column
+from mlops_desk.domain.slicing import Chunk, Split
+from mlops_desk.domain.threshold import CalibratedThreshold, PValueThreshold
+from mlops_desk.metrics import catalogue
+from mlops_desk.metrics.estimation import Calibrator, fit_calibrator
+from mlops_desk.monitoring.calibrating import Level, NullLimits, level
+from mlops_desk.monitoring.freshness import FRESHNESS, chunk_hours
+from mlops_desk.monitoring.histograms import display_histogram
+from mlops_desk.monitoring.judging import Judged, drifted_shares, judged_values, threshold_of
+from mlops_desk.monitoring.measuring import Measured, Measurer, Slice, SliceSet
+from mlops_desk.monitoring.requests import DRIFT_FAMILIES, DRIFTED_SHARE, WHOLE_SEGMENT, Request, requests_of
+from mlops_desk.store.distributions import Histogram
+from mlops_desk.warehouse.cache import Cache
+from mlops_desk.warehouse.discovery import digest
+
+ChunkTables = Sequence[tuple[FeatureTables, OutcomeTables | None]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """All rows, or one segment: its slices, and the reference's chunks when they are asked for."""
+
+    slices: SliceSet
+    reference_name: str
+    reference_chunks: Callable[[], ChunkTables]
+
+
+class SeriesBuilder:
+    """Builds the judged values of one model."""
+
+    def __init__(
+        self,
+        *,
+        model: Model,
+        monitors: Sequence[Monitor],
+        columns: Sequence[Column],
+        chunks: Sequence[Chunk],
+        stored: Callable[[], Iterable[MetricValue]],
+        cache: Cache,
+    ) -> None:
+        self._model = model
+        self._monitors = monitors
+        self._columns = columns
+        self._chunks = chunks
+        self._stored = stored
+        self._courses: dict[SeriesKey, dict[str, float | None]] | None = None
+        self._nulls = NullLimits(cache, model.id)
+        self._cache = cache
+        self._hours = chunk_hours(model)
+        self._requests = [(monitor, requests_of(model, monitor, columns)) for monitor in monitors]
+        self._calibrated = sum(
+            isinstance(threshold_of(request, self._hours), CalibratedThreshold)
+            for _, requests in self._requests
+            for request in requests
+        )
+
+    def values(self, subject: Subject) -> list[MetricValue]:
+        """The judged values of one subject."""
+        measurer = Measurer(self._model, subject.slices, _once(lambda: self._calibrator(subject)))
+        done: set[SeriesKey] = set()
+        found: list[MetricValue] = []
+        shares: list[Request] = []
+        for monitor, requests in self._requests:
+            if not _watches(monitor, subject.slices.segment):
+                continue
+            for request in requests:
+                if request.definition.id == DRIFTED_SHARE:
+                    shares.append(request)
+                    continue
+                for key, measurements in measurer.measured(request).items():
+                    if key not in done:
+                        done.add(key)
+                        found += self._judged(subject, measurer, request, key, measurements)
+        for request in shares[:1]:
+            found += self._shares(subject, request, found)
+        return found
+
+    def _calibrator(self, subject: Subject) -> Calibrator:
+        outcomes = subject.slices.reference.outcomes
+        return fit_calibrator(None if outcomes is None else outcomes.scores.get(""))
+
+    def _judged(
+        self,
+        subject: Subject,
+        measurer: Measurer,
+        request: Request,
+        key: SeriesKey,
+        measurements: Sequence[Measurement],
+    ) -> list[MetricValue]:
+        """One series with limits and verdicts."""
+        slices, kept = subject.slices.slices, list(measurements)
+        if request.definition.id == FRESHNESS:
+            last = max((one.chunk.index for one in slices if one.chunk.split is Split.ANALYSIS), default=-1)
+            chosen = [
+                i for i, one in enumerate(slices) if one.chunk.split is Split.ANALYSIS and one.chunk.index == last
+            ]
+            newest = self._chunks[-1].index if self._chunks else -1
+            chosen = [i for i in chosen if slices[i].chunk.index == newest]
+            slices, kept = tuple(slices[i] for i in chosen), [kept[i] for i in chosen]
+        threshold = threshold_of(request, self._hours)
+        series = Judged(key=key, request=request, measurements=kept, threshold=threshold)
+        twins = None
+        if isinstance(threshold, PValueThreshold) and not key.metric.endswith("_p"):
+            twins = self._p_values(measurer, request)
+        return judged_values(
+            series,
+            [one.chunk for one in slices],
+            [one.features.rows for one in slices],
+            self._course(key, request, subject, measurer, measurements),
+            lambda: measurer.whole(request, key),
+            lambda: self._null_limits(subject, measurer, request, key, threshold, slices),
+            twins,
+        )
+
+    def _p_values(self, measurer: Measurer, request: Request) -> Sequence[Measurement] | None:
+        """The measurements of a statistic's `_p` twin, None where it has none."""
+        twin = next(
+            (
+                one
+                for one in catalogue.definitions(request.definition.id + "_p")
+                if one.family is request.definition.family
+            ),
+            None,
+        )
+        if twin is None:
+            return None
+        measured: Measured = measurer.measured(replace(request, definition=twin))
+        return next(iter(measured.values()), None)
+
+    def _course(
+        self,
+        key: SeriesKey,
+        request: Request,
+        subject: Subject,
+        measurer: Measurer,
+        measurements: Sequence[Measurement],
+    ) -> Sequence[float | None]:
+        """Values of a series in all reference chunks, in time order; of an estimate those of the realised metric."""
+        if key.family is Family.ESTIMATED_PERFORMANCE:
+            return self._realised(subject, measurer, request.monitor.min_rows).get(key.metric, ())
+        slices = subject.slices.slices
+        own = {
+            one.chunk.key: value.value
+            for one, value in zip(slices, measurements, strict=True)
+            if one.chunk.split is Split.REFERENCE
+        }
+        order = [chunk.key for chunk in self._chunks if chunk.split is Split.REFERENCE]
+        if len(own) < len(order):
+            own = {**self._stored_course(key), **own}
+        return [own.get(name) for name in order]
+
+    def _realised(self, subject: Subject, measurer: Measurer, min_rows: int) -> dict[str, list[float | None]]:
+        """Realised performance in all reference chunks by metric, kept once it is measured."""
+        name = f"{self._model.id}:E:{digest((), subject.reference_name, repr((subject.slices.segment, min_rows, self._model.value_matrix)))}"
+        body = self._cache.get([name]).get(name)
+        if body is None:
+            along = [measurer.realised(outcomes, min_rows) for _, outcomes in subject.reference_chunks()]
+            metrics = dict.fromkeys(metric for one in along for metric in one)
+            body = msgspec.json.encode({metric: [one.get(metric) for one in along] for metric in metrics})
+            self._cache.put({name: body})
+        return msgspec.json.decode(body, type=dict[str, list[float | None]])
+
+    def _stored_course(self, key: SeriesKey) -> dict[str, float | None]:
+        """Values of a series in the reference chunks as they are stored."""
+        if self._courses is None:
+            self._courses = {}
+            for value in self._stored():
+                self._courses.setdefault(value.key, {})[value.chunk_key] = value.measurement.value
+        return self._courses.get(key, {})
+
+    def _null_limits(
+        self,
+        subject: Subject,
+        measurer: Measurer,
+        request: Request,
+        key: SeriesKey,
+        threshold: object,
+        slices: Sequence[Slice],
+    ) -> list[Limits]:
+        """Calibrated limits of a drift series; none for any other."""
+        reference = measurer.column_table(request, subject.slices.reference)
+        if request.definition.family not in DRIFT_FAMILIES or reference is None or reference.n == 0:
+            return [Limits()] * len(slices)
+        warn_factor = threshold.warn_factor if isinstance(threshold, CalibratedThreshold) else 1.0
+        at_level: Level = level(
+            self._model.false_alarms_per_month, self._chunks, self._hours, self._calibrated, warn_factor
+        )
+        tables = [measurer.column_table(request, one) for one in slices]
+        rows = [0 if table is None else table.n for table in tables]
+
+        def chunks() -> list[ValueTable] | list[CategoryTable]:
+            whole = subject.slices.reference
+            own = [
+                replace(whole, features=features, outcomes=outcomes)
+                for features, outcomes in subject.reference_chunks()
+            ]
+            found = [measurer.column_table(request, one) for one in own]
+            if isinstance(reference, ValueTable):
+                return [table for table in found if isinstance(table, ValueTable) and table.n]
+            return [table for table in found if isinstance(table, CategoryTable) and table.n]
+
+        return self._nulls.limits(key, subject.reference_name, at_level, rows, reference, chunks)
+
+    def _shares(self, subject: Subject, request: Request, values: Sequence[MetricValue]) -> list[MetricValue]:
+        """The share of drifted columns in each analysis chunk."""
+        slices = [one for one in subject.slices.slices if one.chunk.split is Split.ANALYSIS]
+        chunks = [one.chunk for one in slices]
+        key = SeriesKey(
+            family=request.definition.family,
+            metric=DRIFTED_SHARE,
+            convention=request.monitor.convention,
+            segment=subject.slices.segment,
+        )
+        shares = drifted_shares(subject.slices.segment, values, chunks)
+        series = Judged(key=key, request=request, measurements=shares, threshold=threshold_of(request, self._hours))
+        rows = [one.features.rows for one in slices]
+        unknown = Measurement(0.0)
+        return judged_values(series, chunks, rows, [], lambda: unknown, lambda: [Limits()] * len(chunks), None)
+
+    def histograms(self, subject: Subject) -> list[Histogram]:
+        """Display histograms of every compared column in the slices."""
+        slices, reference = subject.slices.slices, subject.slices.reference
+        found = []
+        for column, whole in _tables(reference).items():
+            tables = [
+                (one.chunk.split.value, one.chunk.key, table)
+                for one in slices
+                if (table := _tables(one).get(column)) is not None
+            ]
+            histogram = display_histogram(column, whole, tables, subject.slices.segment)
+            if histogram is not None:
+                found.append(histogram)
+        return found
+
+
+def _tables(one: Slice) -> Mapping[str, ValueTable | CategoryTable]:
+    """Tables of a slice's columns."""
+    return {**one.features.numeric, **one.features.categorical}
+
+
+def _watches(monitor: Monitor, segment: str | None) -> bool:
+    """Whether a monitor watches a segment (None for all rows)."""
+    name = WHOLE_SEGMENT if segment is None else segment.split("=", 1)[0]
+    return name in monitor.segments
+
+
+def _once(make: Callable[[], Calibrator]) -> Callable[[], Calibrator]:
+    """The same, made at the first call only."""
+    made: list[Calibrator] = []
+
+    def give() -> Calibrator:
+        if not made:
+            made.append(make())
+        return made[0]
+
+    return give
