@@ -1,0 +1,269 @@
+"""Fairness: rates by protected group, and how far groups are apart or from all rows together.
+
+A group of fewer rows than `min_group_rows` is untested and left out of every comparison. So is a group for which a rate does not exist
+(the true positive rate of a group without positives), except under the fairlearn convention, which calls that rate 0.0. Everything else
+equals fairlearn: differences are greatest - least, ratios least / greatest; to overall, the greatest |group - overall| and the least
+of group / overall or its inverse. Intervals are of the two rates compared, chosen as they are, with no allowance for the choice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mlops_desk.aggregates.tables import Counts, GroupTable
+from mlops_desk.domain.metric import Convention, Definition, Direction, Family, Measurement, untested
+from mlops_desk.metrics.intervals import (
+    Rate,
+    difference_error,
+    difference_interval,
+    proportion,
+    ratio_error,
+    ratio_interval,
+)
+from mlops_desk.metrics.readings import Reading
+
+PARITIES = {
+    "demographic_parity": ("prediction_rate",),
+    "equal_opportunity": ("recall",),
+    "equalized_odds": ("recall", "false_positive_rate"),
+    "predictive_parity": ("precision",),
+    "false_positive_rate": ("false_positive_rate",),
+    "false_negative_rate": ("false_negative_rate",),
+    "accuracy": ("accuracy",),
+}
+"""What each comparison compares; of two rates the worse one counts."""
+NO_ROWS_FOR = {
+    "prediction_rate": "no row has a prediction",
+    "recall": "no labelled row is positive",
+    "specificity": "no labelled row is negative",
+    "false_positive_rate": "no labelled row is negative",
+    "false_negative_rate": "no labelled row is positive",
+    "precision": "no labelled row is predicted positive",
+    "accuracy": "no row has a label",
+    "label_rate": "no row has a label",
+}
+"""Rates by group, and why one of them does not exist."""
+
+ALL_ZERO = "the rate is 0 in every group"
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRate:
+    """A group's rate; `rate` is None where the convention puts a 0 in place of one that does not exist."""
+
+    group: str
+    value: float
+    rate: Rate | None
+
+
+def rate_of(metric: str, counts: Counts) -> Rate:
+    """The hits and rows of a rate, rows may be 0; (2, 3) rows by prediction and label (negative, positive, unlabelled)."""
+    (tn, fn, rejected), (fp, tp, selected) = counts.tolist()
+    hits, rows = {
+        "prediction_rate": (fp + tp + selected, tn + fn + rejected + fp + tp + selected),
+        "recall": (tp, tp + fn),
+        "specificity": (tn, tn + fp),
+        "false_positive_rate": (fp, tn + fp),
+        "false_negative_rate": (fn, tp + fn),
+        "precision": (tp, tp + fp),
+        "accuracy": (tp + tn, tp + tn + fp + fn),
+        "label_rate": (tp + fn, tp + tn + fp + fn),
+    }[metric]
+    return Rate(float(hits), float(rows))
+
+
+def group_fairness(
+    table: GroupTable, *, min_group_rows: int = 30, convention: Convention = Convention.DESK
+) -> tuple[Reading, ...]:
+    """Every fairness metric of one protected attribute in a slice: rates by group, then the comparisons over groups.
+
+    `min_group_rows` counts rows with a prediction for `prediction_rate` and labelled rows for all else.
+    """
+    readings: list[Reading] = []
+    held: dict[str, list[GroupRate]] = {}
+    for metric in NO_ROWS_FOR:
+        held[metric] = []
+        for group, counts in zip(table.groups, table.counts, strict=True):
+            found = _group_rate(metric, group, counts, min_group_rows, convention)
+            if isinstance(found, str):
+                value = untested(found)
+            else:
+                held[metric].append(found)
+                value = proportion(found.rate.hits, found.rate.rows) if found.rate else Measurement(found.value)
+            readings.append(Reading(metric=metric, measurement=value, group=group, class_=table.class_))
+    overall = table.counts.sum(axis=0)
+    for parity, metrics in PARITIES.items():
+        for suffix, (compare, worse) in COMPARISONS.items():
+            found_values = [compare(held[metric], rate_of(metric, overall)) for metric in metrics]
+            readings.append(
+                Reading(metric=parity + suffix, measurement=_worst(found_values, worse), class_=table.class_)
+            )
+    return tuple(readings)
+
+
+def _group_rate(
+    metric: str, group: str, counts: Counts, min_group_rows: int, convention: Convention
+) -> GroupRate | str:
+    """The rate of a group, or the reason why it is untested."""
+    rows = int(counts.sum() if metric == "prediction_rate" else counts[:, :2].sum())
+    rate = rate_of(metric, counts)
+    if rows < max(min_group_rows, 1):
+        what = "rows" if metric == "prediction_rate" else "labelled rows"
+        return f"no {what}" if rows == 0 else f"too small: {rows:,} {what}, fewer than {min_group_rows}"
+    if rate.rows > 0:
+        return GroupRate(group, rate.value, rate)
+    return GroupRate(group, 0.0, None) if convention is Convention.FAIRLEARN else NO_ROWS_FOR[metric]
+
+
+def _worst(values: list[Measurement], worse: Callable[[float, float], bool]) -> Measurement:
+    """The worst of several comparisons; one untested leaves all untested, save a ratio of rates that are 0 in every group."""
+    told = [value for value in values if value.reason != ALL_ZERO] or values
+    worst = told[0]
+    for value in told:
+        if value.value is None or worst.value is None:
+            return value if value.value is None else worst
+        if worse(value.value, worst.value):
+            worst = value
+    return worst
+
+
+def _apart(lower: float, upper: float, value: float, error: float) -> Measurement:
+    """A difference or ratio with its interval, within 0 and 1 and around the value."""
+    return Measurement(value, None, 0.0, error, max(0.0, min(lower, value)), min(1.0, max(upper, value)))
+
+
+def _too_few_groups(rates: list[GroupRate]) -> str | None:
+    return "fewer than two groups can be compared" if len(rates) < 2 else None
+
+
+def difference(rates: list[GroupRate], overall: Rate) -> Measurement:
+    """Greatest minus least rate, with Newcombe's interval."""
+    del overall
+    few = _too_few_groups(rates)
+    if few:
+        return untested(few)
+    most, least = max(rates, key=lambda one: one.value), min(rates, key=lambda one: one.value)
+    value = most.value - least.value
+    if most.rate is None or least.rate is None:
+        return Measurement(value)
+    return _apart(*difference_interval(most.rate, least.rate), value, difference_error(most.rate, least.rate))
+
+
+def ratio(rates: list[GroupRate], overall: Rate) -> Measurement:
+    """Least over greatest rate, with the interval of a ratio of proportions."""
+    del overall
+    few = _too_few_groups(rates)
+    if few:
+        return untested(few)
+    most, least = max(rates, key=lambda one: one.value), min(rates, key=lambda one: one.value)
+    if most.value <= 0:
+        return untested(ALL_ZERO)
+    value = least.value / most.value
+    if most.rate is None or least.rate is None:
+        return Measurement(value)
+    return _apart(*ratio_interval(least.rate, most.rate), value, ratio_error(least.rate, most.rate))
+
+
+def difference_to_overall(rates: list[GroupRate], overall: Rate) -> Measurement:
+    """Greatest distance of a group's rate from that of all groups together; the group is part of the whole, and the interval knows it."""
+    few = _too_few_groups(rates)
+    if few:
+        return untested(few)
+    whole = overall.value if overall.rows > 0 else 0.0
+    far = max(rates, key=lambda one: abs(one.value - whole))
+    value = abs(far.value - whole)
+    if far.rate is None or far.rate.rows >= overall.rows:
+        return Measurement(value)
+    rest = Rate(overall.hits - far.rate.hits, overall.rows - far.rate.rows)
+    weight = rest.rows / overall.rows
+    pair = (far.rate, rest) if far.value >= whole else (rest, far.rate)
+    lower, upper = difference_interval(*pair)
+    return _apart(lower * weight, upper * weight, value, difference_error(*pair) * weight)
+
+
+def ratio_to_overall(rates: list[GroupRate], overall: Rate) -> Measurement:
+    """Least of group / overall or its inverse; the group is part of the whole, and the interval knows it."""
+    few = _too_few_groups(rates)
+    if few:
+        return untested(few)
+    if overall.hits <= 0:
+        return untested(ALL_ZERO)
+    whole = overall.value
+
+    def closeness(one: GroupRate) -> float:
+        return min(one.value, whole) / max(one.value, whole)
+
+    far = min(rates, key=closeness)
+    value = closeness(far)
+    if far.rate is None or far.rate.rows >= overall.rows:
+        return Measurement(value)
+    rest, part = Rate(overall.hits - far.rate.hits, overall.rows - far.rate.rows), far.rate.rows / overall.rows
+    if far.value > whole:
+        # overall / group = part + (1 - part) · rest / group
+        lower, upper = ratio_interval(rest, far.rate)
+        return _apart(
+            part + (1 - part) * lower, part + (1 - part) * upper, value, (1 - part) * ratio_error(rest, far.rate)
+        )
+    # group / overall = 1 / (part + (1 - part) / (group / rest)); far.value ≤ whole, so the rest has hits
+    lower, upper = ratio_interval(far.rate, rest)
+    ends = [0.0 if end <= 0 else 1 / (part + (1 - part) / end) for end in (lower, upper)]
+    plain = far.rate.value / rest.value
+    error = ratio_error(far.rate, rest) * (1 - part) / (part * plain + 1 - part) ** 2
+    return _apart(ends[0], ends[1], value, error)
+
+
+def _greater(left: float, right: float) -> bool:
+    return left > right
+
+
+def _less(left: float, right: float) -> bool:
+    return left < right
+
+
+COMPARISONS: dict[str, tuple[Callable[[list[GroupRate], Rate], Measurement], Callable[[float, float], bool]]] = {
+    "_difference": (difference, _greater),
+    "_ratio": (ratio, _less),
+    "_difference_to_overall": (difference_to_overall, _greater),
+    "_ratio_to_overall": (ratio_to_overall, _less),
+}
+"""Suffix of the metric id: how groups are compared, and whether one comparison is worse than another."""
+
+_NAMES = {
+    "prediction_rate": "Prediction rate", "recall": "Recall", "specificity": "Specificity", "precision": "Precision",
+    "accuracy": "Accuracy", "label_rate": "Label rate", "false_positive_rate": "False positive rate",
+    "false_negative_rate": "False negative rate", "demographic_parity": "Demographic parity",
+    "equal_opportunity": "Equal opportunity", "equalized_odds": "Equalized odds", "predictive_parity": "Predictive parity",
+}  # fmt: skip
+_BETTER = {
+    "recall": Direction.HIGHER, "specificity": Direction.HIGHER, "precision": Direction.HIGHER, "accuracy": Direction.HIGHER,
+    "false_positive_rate": Direction.LOWER, "false_negative_rate": Direction.LOWER,
+}  # fmt: skip
+_SUFFIXES = {
+    "_difference": ("difference", Direction.LOWER), "_ratio": ("ratio", Direction.HIGHER),
+    "_difference_to_overall": ("difference to overall", Direction.LOWER),
+    "_ratio_to_overall": ("ratio to overall", Direction.HIGHER),
+}  # fmt: skip
+
+
+def _definition(id: str, name: str, direction: Direction, metrics: tuple[str, ...]) -> Definition:
+    return Definition(
+        id=id,
+        family=Family.FAIRNESS,
+        name=name,
+        direction=direction,
+        range=(0.0, 1.0),
+        tasks=("binary", "multiclass"),
+        conventions=(Convention.DESK, Convention.FAIRLEARN),
+        needs_labels=metrics != ("prediction_rate",),
+    )
+
+
+DEFINITIONS: tuple[Definition, ...] = (
+    *(_definition(rate, _NAMES[rate], _BETTER.get(rate, Direction.NEITHER), (rate,)) for rate in NO_ROWS_FOR),
+    *(
+        _definition(parity + suffix, f"{_NAMES[parity]} {told}", direction, metrics)
+        for parity, metrics in PARITIES.items()
+        for suffix, (told, direction) in _SUFFIXES.items()
+    ),
+)
