@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlops_desk.aggregates.expressions import SIDE
-from mlops_desk.aggregates.plan import OutcomePlan, ScorePlan
+from mlops_desk.aggregates.plan import SCORE_CELLS, OutcomePlan, ScorePlan
 from mlops_desk.aggregates.scan import (
     LABEL,
     Slot,
@@ -25,6 +25,7 @@ from mlops_desk.aggregates.scan import (
     exact_tables,
     is_missing,
     pieces,
+    value_ranges,
     values_of,
 )
 from mlops_desk.aggregates.slices import OutcomeTables
@@ -34,6 +35,7 @@ from mlops_desk.aggregates.tables import (
     ConfusionTable,
     Counts,
     ErrorTable,
+    Floats,
     GroupMeans,
     GroupTable,
     ScoreTable,
@@ -190,22 +192,18 @@ def _scores(source: Source, plan: ScorePlan, prediction: str, label: str, slots:
     """Score tables by slot."""
     x = source.expressions.number(plan.column)
     inner = f"select {source.keys}, {x} x, {prediction} y, {label} t from {source.relation}"
+    there = f"({inner}) where isfinite(x) and y is not null"
     keys = source.key_names
     if plan.exact:
-        query = f"select {keys}, x v, y, t, count(*) n from ({inner}) where isfinite(x) and y is not null group by all"
+        query = f"select {keys}, x v, y, t, count(*) n from {there} group by all"
     else:
-        from mlops_desk.aggregates.plan import SCORE_CELLS
-
-        width = (plan.highest - plan.lowest) or 1.0
-        cell = f"cast(greatest(0, least({SCORE_CELLS - 1}, floor((x - ({plan.lowest!r})) * ({SCORE_CELLS / width!r})))) as USMALLINT)"
-        query = (
-            f"select {keys}, {cell} v, y, t, count(*) n, sum(x) s, min(x) a, max(x) b from ({inner})"
-            " where isfinite(x) and y is not null group by all"
-        )
+        query = f"select {keys}, {_score_cell(plan)} v, y, t, count(*) n, sum(x) total from {there} group by all"
     result = source.connection.columns(query)
     where = slots.of(result)
     v, y, t, n = (values_of(result, name) for name in ("v", "y", "t", "n"))
+    totals = n if plan.exact else values_of(result, "total")
     losses = {} if plan.exact else _losses(source, inner, slots)
+    ranges = {} if plan.exact else value_ranges(source, plan.column, slots)
     tables = {}
     for slot, rows in pieces(where, v):
         distinct, place = np.unique(v[rows], return_inverse=True)
@@ -213,23 +211,45 @@ def _scores(source: Source, plan: ScorePlan, prediction: str, label: str, slots:
         np.add.at(counts, (place, y[rows].astype(np.int64), t[rows].astype(np.int64)), n[rows].astype(np.int64))
         if plan.exact:
             tables[slot] = exact_scores(distinct.astype(np.float64), counts)
-            continue
-        sums = np.bincount(place, weights=values_of(result, "s")[rows])
-        lowers, uppers = np.full(len(distinct), np.inf), np.full(len(distinct), -np.inf)
-        np.minimum.at(lowers, place, values_of(result, "a")[rows])
-        np.maximum.at(uppers, place, values_of(result, "b")[rows])
-        log_loss, brier = losses.get(slot, (0.0, 0.0))
-        tables[slot] = ScoreTable(
-            scores=np.clip(sums / counts.sum(axis=(1, 2)), lowers, uppers),
-            counts=counts,
-            lowers=lowers,
-            uppers=uppers,
-            cells=distinct.astype(np.int64),
-            log_loss_total=log_loss,
-            brier_total=brier,
-            in_unit_interval=bool(lowers[0] >= 0 and uppers[-1] <= 1),
-        )
+        else:
+            sums = np.bincount(place, weights=totals[rows]).astype(np.float64)
+            tables[slot] = _score_cells(
+                plan, distinct.astype(np.int64), counts, sums, ranges[slot], losses.get(slot, (0.0, 0.0))
+            )
     return tables
+
+
+def _score_cell(plan: ScorePlan) -> str:
+    """The cell of a score x; what lies beyond the outermost cells belongs to them."""
+    width = (plan.highest - plan.lowest) or 1.0
+    position = f"floor((x - ({plan.lowest!r})) * ({SCORE_CELLS / width!r}))"
+    return f"cast(greatest(0, least({SCORE_CELLS - 1}, {position})) as USMALLINT)"
+
+
+def _score_cells(
+    plan: ScorePlan,
+    cells: Counts,
+    counts: Counts,
+    sums: Floats,
+    bounds: tuple[float, float],
+    losses: tuple[float, float],
+) -> ScoreTable:
+    """A score table of cells, whose bounds are those of the grid within those of the slot."""
+    width = ((plan.highest - plan.lowest) or 1.0) / SCORE_CELLS
+    slack = width * 1e-9
+    lowers = np.where(cells == 0, -np.inf, plan.lowest + cells * width - slack)
+    uppers = np.where(cells == SCORE_CELLS - 1, np.inf, plan.lowest + (cells + 1) * width + slack)
+    lowers, uppers = np.clip(lowers, *bounds), np.clip(uppers, *bounds)
+    return ScoreTable(
+        scores=np.clip(sums / counts.sum(axis=(1, 2)), lowers, uppers),
+        counts=counts,
+        lowers=lowers,
+        uppers=uppers,
+        cells=cells,
+        log_loss_total=losses[0],
+        brier_total=losses[1],
+        in_unit_interval=bounds[0] >= 0 and bounds[1] <= 1,
+    )
 
 
 def exact_scores(scores: NDArray[np.float64], counts: Counts) -> ScoreTable:

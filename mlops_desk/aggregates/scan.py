@@ -293,7 +293,7 @@ def cell_tables(
     total, square, beyond = (np.where(none, 0, values_of(result, name)) for name in ("t", "q", "o"))
     odd = {} if not (valid[none] > 0).any() else _not_finite(source, source.expressions.number(column), slots)
     tables = {}
-    ranges = _ranges(source, column, slots)
+    ranges = value_ranges(source, column, slots)
     for slot, rows in pieces(where, np.where(none, -1, cell)):
         own = rows[~none[rows]]
         lowest, highest = ranges[slot]
@@ -318,7 +318,7 @@ def cell_tables(
     return tables
 
 
-def _ranges(source: Source, column: str, slots: Slots) -> dict[int, tuple[float, float]]:
+def value_ranges(source: Source, column: str, slots: Slots) -> dict[int, tuple[float, float]]:
     """Bounds of the finite values of each slot: from the footers, or by a query where one of them does not state them."""
     spans = [part.footer.ranges.get(column) for part in source.batch.parts]
     if column in source.expressions.types and any(span is None or span.lowest is None for span in spans):

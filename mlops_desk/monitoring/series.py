@@ -58,6 +58,7 @@ class SeriesBuilder:
         self._chunks = chunks
         self._stored = stored
         self._courses: dict[SeriesKey, dict[str, float | None]] | None = None
+        self._chunk_tables: tuple[Subject, ChunkTables] | None = None
         self._nulls = NullLimits(cache, model.id)
         self._cache = cache
         self._hours = chunk_hours(model)
@@ -168,11 +169,17 @@ class SeriesBuilder:
         name = f"{self._model.id}:E:{digest((), subject.reference_name, repr((subject.slices.segment, min_rows, self._model.value_matrix)))}"
         body = self._cache.get([name]).get(name)
         if body is None:
-            along = [measurer.realised(outcomes, min_rows) for _, outcomes in subject.reference_chunks()]
+            along = [measurer.realised(outcomes, min_rows) for _, outcomes in self._reference_chunks(subject)]
             metrics = dict.fromkeys(metric for one in along for metric in one)
             body = msgspec.json.encode({metric: [one.get(metric) for one in along] for metric in metrics})
             self._cache.put({name: body})
         return msgspec.json.decode(body, type=dict[str, list[float | None]])
+
+    def _reference_chunks(self, subject: Subject) -> ChunkTables:
+        """The tables of a subject's reference chunks, read once."""
+        if self._chunk_tables is None or self._chunk_tables[0] is not subject:
+            self._chunk_tables = (subject, subject.reference_chunks())
+        return self._chunk_tables[1]
 
     def _stored_course(self, key: SeriesKey) -> dict[str, float | None]:
         """Values of a series in the reference chunks as they are stored."""
@@ -206,7 +213,7 @@ class SeriesBuilder:
             whole = subject.slices.reference
             own = [
                 replace(whole, features=features, outcomes=outcomes)
-                for features, outcomes in subject.reference_chunks()
+                for features, outcomes in self._reference_chunks(subject)
             ]
             found = [measurer.column_table(request, one) for one in own]
             if isinstance(reference, ValueTable):
