@@ -57,9 +57,13 @@ class BusinessMetric:
     higher_is: Direction = Direction.HIGHER
 
 
+EXPECTED_TYPES = ("integer", "number", "text", "boolean", "date", "timestamp")
+"""What an expectation can ask a column's type to be; a number may have a fraction."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expectation:
-    """What a column's values should be; each field that is set is one check."""
+    """What a column's values should be; each field that is set is one check (`type` is one of EXPECTED_TYPES)."""
 
     column: str
     type: str | None = None

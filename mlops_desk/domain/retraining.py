@@ -20,16 +20,32 @@ class RunEnvironment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HttpCall:
+    """A request that starts a retraining elsewhere.
+
+    Attributes
+    ----------
+    url, headers, body : may hold placeholders, and secrets of the run's environment by name: `Bearer {TRAIN_TOKEN}`.
+    """
+
+    url: str
+    method: str = "POST"
+    headers: tuple[tuple[str, str], ...] = ()
+    body: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RetrainingSpec:
     """The table `[models.retraining]`.
 
     Attributes
     ----------
-    command : argv, never a shell string. cwd : relative to the workspace.
+    command : argv, never a shell string; empty where `http` is set. cwd : relative to the workspace.
     timeout_seconds, cooldown_seconds : None and 0 mean none.
     """
 
     command: tuple[str, ...]
+    http: HttpCall | None = None
     cwd: str = "."
     timeout_seconds: float | None = None
     cooldown_seconds: float = 0.0

@@ -1,0 +1,697 @@
+"""What is wrong with a desk.toml is told in one line: file, line, key and the way out."""
+
+from pathlib import Path
+
+import pytest
+
+from mlops_desk.config.desk_file import parse_desk
+from mlops_desk.config.source import desk_error
+from mlops_desk.domain.errors import UserError
+
+FILE = Path(__file__).resolve().with_name("desk.toml")
+MINIMAL = """\
+version = 1
+[[models]]
+id = "car-loan"
+task = "binary"
+[models.logs]
+path = "logs"
+[models.reference]
+path = "reference.parquet"
+[models.columns]
+timestamp = "t"
+id = "id"
+score = "p"
+[models.chunks]
+every = "1d"
+"""
+RETRAINING = '[models.retraining]\ncommand = ["python"]\n'
+MONITOR = '[[models.monitors]]\nmetrics = ["psi"]\n'
+SECOND = '[[models]]\nid = "second"\n'
+
+FORMAT = [
+    ("version = 1", "version = ", "1: this is not TOML: invalid value (column 11)"),
+    ("version = 1", "version 1", "1: this is not TOML: expected '=' after a key in a key/value pair (column 9)"),
+    ('id = "id"', 'id = "id', "11: this is not TOML: illegal character '\\n' (column 9)"),
+    ('id = "id"', 'id = "id"\nid = "x"', "12: this is not TOML: cannot overwrite a value (column 9)"),
+    ("", '"unfinished', "15: this is not TOML: unterminated string"),
+    (
+        "version = 1",
+        "version = " + "9" * 5000,
+        "1: a whole number has too many digits to be read",
+    ),
+    ("", "a = " + "[" * 5000, "1: lists are nested too deeply to be read"),
+    ("version = 1\n", "", "1: version is missing; write for example version = 1"),
+    ("version = 1", "version = 2", "1: version 2 is newer than this program knows (1): update MLOps Desk"),
+    ("version = 1", "version = 0", "1: version must be at least 1, not 0"),
+    ("version = 1", "version = true", "1: version must be a whole number, not true"),
+    ("version = 1", 'version = "1"', '1: version must be a whole number, not "1"'),
+    ("version = 1", "version = 1\nnmae = 'x'", "2: nmae is not a key here; did you mean name?"),
+    ("version = 1", "version = 1\nname = ' '", "2: name is empty"),
+    ("version = 1", "version = 1\nq = 1", "2: q is not a key here; the keys are version, name, models, store"),
+    ("", "[stoer]\nkeep = '1d'", "15: stoer is not a key here; did you mean store?"),
+    ("", "[store]\nkeep = '5h'", '16: store.keep must be whole days up to a century, such as "400d", not "5h"'),
+    ("", "[store]\nkeep = 400", '16: store.keep must be a duration such as "90s", "10m", "2h", "30d" or "1w", not 400'),
+    ("", "[store]\nKEEP = '1d'", "16: store.KEEP is not a key here; did you mean keep?"),
+]
+MODELS = [
+    ("[[models]]", "[models]", "2: models is a list of tables: write [[models]] with double brackets"),
+    (MINIMAL, "version = 1\n", '1: models are missing: add [[models]] with id = "car-loan"'),
+    (MINIMAL, "version = 1\nmodels = []", '2: models are missing: add [[models]] with id = "car-loan"'),
+    (MINIMAL, "version = 1\nmodels = [\n1]", "3: models[1] must be a table, not 1"),
+    (MINIMAL, "version = 1\nmodels = 'x'", '2: models must be a list of tables, not "x"'),
+    ('id = "car-loan"\n', "", '2: models[1].id is missing; write for example id = "car-loan"'),
+    ('id = "car-loan"', 'id = "Car loan"', '3: models[1].id can only hold a-z, 0-9 and -, not "Car loan"'),
+    ('id = "car-loan"', "id = 7", "3: models[1].id must be text in quotes, not 7"),
+    ("", MINIMAL[12:], "16: models[2].id is car-loan a second time: every model needs an id of its own"),
+    ('task = "binary"', 'taks = "binary"', "4: models.car-loan.taks is not a key here; did you mean task?"),
+    (
+        'task = "binary"',
+        'task = "classification"',
+        '4: models.car-loan.task cannot be "classification"; it can be binary, multiclass, regression',
+    ),
+    (
+        'task = "binary"',
+        'task = "Binary"',
+        '4: models.car-loan.task cannot be "Binary"; did you mean binary?',
+    ),
+    ("", SECOND, '15: models.second.logs is missing; write for example [models.logs] with path = "logs/**/*.parquet"'),
+]
+ROWS = [
+    (
+        "[models.logs]",
+        "[[models.logs]]",
+        "5: models.car-loan.logs is one table: write [models.logs] with single brackets, once",
+    ),
+    ('path = "logs"\n', "", '5: models.car-loan.logs.path is missing; write for example path = "logs/**/*.parquet"'),
+    (
+        'path = "logs"',
+        "path = []",
+        '6: models.car-loan.logs.path is an empty list; write for example path = "logs/**/*.parquet"',
+    ),
+    ('path = "logs"', 'path = ["a",\n1]', "7: models.car-loan.logs.path[2] must be text in quotes, not 1"),
+    ('path = "logs"', 'path = ["a",\n"a"]', '7: models.car-loan.logs.path[2] is "a" a second time'),
+    ('path = "logs"', 'path = "a\\u0000"', "6: models.car-loan.logs.path holds a NUL character"),
+    (
+        "[models.reference]\npath",
+        "[models.reference]\npaht",
+        "8: models.car-loan.reference.paht is not a key here; did you mean path?",
+    ),
+    (
+        '[models.reference]\npath = "reference.parquet"\n',
+        "",
+        '2: models.car-loan.reference is missing; write for example [models.reference] with path = "reference.parquet"',
+    ),
+    (
+        'path = "reference.parquet"\n',
+        "",
+        "7: models.car-loan.reference needs one of path, from, rolling, previous_chunks, expanding; "
+        'write for example path = "reference.parquet"',
+    ),
+    (
+        'path = "reference.parquet"',
+        'path = "reference.parquet"\nrolling = "30d"',
+        "9: models.car-loan.reference.rolling cannot stand beside path: only one of path, from, rolling, previous_chunks, "
+        "expanding can be chosen",
+    ),
+    (
+        'path = "reference.parquet"',
+        "from = 2018-01-01",
+        "7: models.car-loan.reference.to is missing; write for example to = 2018-11-01 (rows of that time are analysis already)",
+    ),
+    (
+        'path = "reference.parquet"',
+        "to = 2018-01-01",
+        "8: models.car-loan.reference.to needs a from beside it; write for example from = 2018-01-01",
+    ),
+    (
+        'path = "reference.parquet"',
+        "from = 2018-01-01\nto = 2018-01-01T00:00:00",
+        "9: models.car-loan.reference.to must be later than from (2018-01-01T00:00:00), not 2018-01-01T00:00:00",
+    ),
+    (
+        'path = "reference.parquet"',
+        "from = '01.02.2018'\nto = 2018-01-01",
+        "8: models.car-loan.reference.from must be a date or a time such as 2018-01-31 or 2018-01-31T06:00:00Z, "
+        'not "01.02.2018"',
+    ),
+    (
+        'path = "reference.parquet"',
+        "from = 2018-01-01\nto = 06:00:00",
+        "9: models.car-loan.reference.to must be a date or a time such as 2018-01-31 or 2018-01-31T06:00:00Z, not 06:00:00",
+    ),
+    (
+        'path = "reference.parquet"',
+        "from = 2018-01-01\nto = '2018-02-30'",
+        "9: models.car-loan.reference.to must be a date or a time such as 2018-01-31 or 2018-01-31T06:00:00Z, "
+        'not "2018-02-30"',
+    ),
+    (
+        'path = "reference.parquet"',
+        "rolling = '30 days'",
+        '8: models.car-loan.reference.rolling must be a period such as "1h", "6h", "1d", "1w", "1mo", "1q" or "1y", '
+        'not "30 days"',
+    ),
+    (
+        'path = "reference.parquet"',
+        "previous_chunks = 0",
+        "8: models.car-loan.reference.previous_chunks must be at least 1, not 0",
+    ),
+    (
+        'path = "reference.parquet"',
+        "expanding = false",
+        "8: models.car-loan.reference.expanding can only be true; leave it out to choose another reference",
+    ),
+    (
+        'timestamp = "t"\n',
+        "",
+        "13: models.car-loan.chunks.every needs to know the times of the rows: name the column in columns.timestamp",
+    ),
+    (
+        'path = "reference.parquet"\n[models.columns]\ntimestamp = "t"\nid = "id"\nscore = "p"\n[models.chunks]\nevery = "1d"',
+        'rolling = "7d"\n[models.columns]\nid = "id"\n[models.chunks]\nsize = 10',
+        "8: models.car-loan.reference.rolling needs to know the times of the rows: name the column in columns.timestamp",
+    ),
+    (
+        "",
+        "[models.labels]\npath = 'x'\nkey = 'id'",
+        '15: models.car-loan.labels.target is missing; write for example target = "label"',
+    ),
+    (
+        "",
+        "[models.labels]\npath = 'x'\nkey = 3\ntarget = 'y'",
+        "17: models.car-loan.labels.key must be text in quotes, not 3",
+    ),
+    (
+        'id = "id"\nscore = "p"\n[models.chunks]\nevery = "1d"\n',
+        'score = "p"\n[models.chunks]\nevery = "1d"\n[models.labels]\npath = "x"\nkey = "id"\ntarget = "y"',
+        "16: models.car-loan.labels.key has nothing to be joined to: name the log's column of ids in columns.id",
+    ),
+    (
+        'every = "1d"\n',
+        "",
+        '13: models.car-loan.chunks needs one of every, size, number; write for example every = "1d"',
+    ),
+    (
+        'every = "1d"',
+        'every = "1d"\nsize = 5000',
+        "15: models.car-loan.chunks.size cannot stand beside every: only one of every, size, number can be chosen",
+    ),
+    (
+        'every = "1d"',
+        'every = "daily"',
+        '14: models.car-loan.chunks.every must be a period such as "1h", "6h", "1d", "1w", "1mo", "1q" or "1y", not "daily"',
+    ),
+    (
+        'every = "1d"',
+        "every = 1",
+        '14: models.car-loan.chunks.every must be a period such as "1h", "6h", "1d", "1w", "1mo", "1q" or "1y", not 1',
+    ),
+    ('every = "1d"', "size = 0", "14: models.car-loan.chunks.size must be at least 1, not 0"),
+    ('every = "1d"', "size = 5e3", "14: models.car-loan.chunks.size must be a whole number, not 5000.0"),
+    ('every = "1d"', f"number = {2**63}", f"14: models.car-loan.chunks.number must be a smaller number, not {2**63}"),
+    (
+        'every = "1d"',
+        'every = "1d"\nincomplete = "keeps"',
+        '15: models.car-loan.chunks.incomplete cannot be "keeps"; did you mean keep?',
+    ),
+    (
+        'every = "1d"',
+        'every = "1d"\ntimezone = "Europe/Berlim"',
+        '15: models.car-loan.chunks.timezone is no time zone: "Europe/Berlim"; did you mean Europe/Berlin?',
+    ),
+    (
+        'every = "1d"',
+        'every = "1d"\ntimezone = "New York"',
+        '15: models.car-loan.chunks.timezone is no time zone: "New York"; did you mean America/New_York?',
+    ),
+    (
+        'every = "1d"',
+        'every = "1d"\ntimezone = "../secret"',
+        '15: models.car-loan.chunks.timezone is no time zone: "../secret"; names are such as UTC, Europe/Berlin, America/New_York',
+    ),
+    (
+        'every = "1d"',
+        'every = "1d"\ntimezone = "Europe"',
+        '15: models.car-loan.chunks.timezone is no time zone: "Europe"; did you mean Europe/Rome or Europe/Riga?',
+    ),
+]
+COLUMNS = [
+    (
+        'timestamp = "t"',
+        'timestmap = "t"',
+        "10: models.car-loan.columns.timestmap is not a key here; did you mean timestamp?",
+    ),
+    ('id = "id"', "id = 1", "11: models.car-loan.columns.id must be text in quotes, not 1"),
+    ('id = "id"', "numeric = 'age'", '11: models.car-loan.columns.numeric must be a list: write numeric = ["age"]'),
+    ('id = "id"', "numeric = {}", "11: models.car-loan.columns.numeric must be a list of texts, not a table"),
+    (
+        'id = "id"',
+        'numeric = ["a"]\ncategorical = ["b",\n"a"]',
+        "13: models.car-loan.columns.categorical[2] names a, which numeric names too",
+    ),
+    ('id = "id"', 'ignore = ["t"]', "11: models.car-loan.columns.ignore[1] names t, which timestamp names too"),
+    ('id = "id"', 'ignore = ["p"]', "11: models.car-loan.columns.ignore[1] names p, which score names too"),
+    (
+        'id = "id"',
+        'segments = ["a"]\nignore = ["a"]',
+        "12: models.car-loan.columns.ignore[1] names a, which segments names too",
+    ),
+    (
+        'id = "id"',
+        'protected = ["a×"]',
+        "11: models.car-loan.columns.protected[1] must join different columns by ×, as in sex×race",
+    ),
+    (
+        'id = "id"',
+        'protected = ["a×a"]',
+        "11: models.car-loan.columns.protected[1] must join different columns by ×, as in sex×race",
+    ),
+    ('id = "id"', 'protected = ["a × b"]', "11: models.car-loan.columns.protected[1] has blanks around ×: write a×b"),
+    (
+        'id = "id"',
+        "positive = [1]",
+        "11: models.car-loan.columns.positive must be text, a number, true or false, not a list",
+    ),
+    ('id = "id"', "positive = nan", "11: models.car-loan.columns.positive must be a finite number, not nan"),
+    (
+        'id = "id"',
+        "decision_threshold = '1'",
+        '11: models.car-loan.columns.decision_threshold must be a number, not "1"',
+    ),
+    (
+        'score = "p"',
+        "decision_threshold = 0.5",
+        "12: models.car-loan.columns.decision_threshold needs a score to hold against it: name the column in columns.score",
+    ),
+    (
+        'score = "p"',
+        'score = { yes = "a", no = "b" }',
+        '12: models.car-loan.columns.score names one column unless the task is "multiclass": write score = "p"',
+    ),
+    (
+        'task = "binary"\n',
+        "",
+        '11: models.car-loan.columns.score needs a task: add task = "binary", "multiclass" or "regression" to the model',
+    ),
+    (
+        'task = "binary"',
+        'task = "regression"',
+        "12: models.car-loan.columns.score is not for a regression: its number is the prediction",
+    ),
+    (
+        'task = "binary"',
+        'task = "multiclass"',
+        "12: models.car-loan.columns.score must name a column for each class of a multiclass model: "
+        'write score = { yes = "p_yes", no = "p_no" }',
+    ),
+]
+MULTICLASS = MINIMAL.replace('"binary"', '"multiclass"')
+COLUMNS += [
+    (MINIMAL, MULTICLASS.replace('score = "p"', before), message)
+    for before, message in [
+        ('positive = "a"', '12: models.car-loan.columns.positive is only for task = "binary"'),
+        (
+            "score = { a = 'p' }",
+            "12: models.car-loan.columns.score must name a column for each class, of two classes at least",
+        ),
+        ("score = { a = 'p', b = 1 }", "12: models.car-loan.columns.score.b must be text in quotes, not 1"),
+        (
+            "[models.columns.score]\na = 'p'\n'b c' = 'p'",
+            '14: models.car-loan.columns.score."b c" is the column p of the class a again',
+        ),
+    ]
+]
+MONITORS = [
+    (
+        "",
+        "[models.monitors]\nmetrics = ['psi']",
+        "15: models.car-loan.monitors is a list of tables: write [[models.monitors]] with double brackets",
+    ),
+    (
+        "",
+        "[[models.monitors]]",
+        '15: models.car-loan.monitors[1] needs metrics or a family; write for example metrics = ["jensen_shannon"]',
+    ),
+    (
+        "",
+        MONITOR + "[[models.monitors]]\nmetric = ['x']",
+        "18: models.car-loan.monitors[2].metric is not a key here; did you mean metrics?",
+    ),
+    (
+        "",
+        "[[models.monitors]]\nmetrics = ['PSI']",
+        '16: models.car-loan.monitors[1].metrics[1] can only hold a-z, 0-9, _ and -, not "PSI"',
+    ),
+    (
+        "",
+        MONITOR + "family = 'drift'",
+        '17: models.car-loan.monitors[1].family cannot be "drift"; did you mean data_drift or label_drift?',
+    ),
+    (
+        "",
+        MONITOR + "convention = 'nanny'",
+        '17: models.car-loan.monitors[1].convention cannot be "nanny"; did you mean nannyml?',
+    ),
+    (
+        "",
+        MONITOR + "severity = 'alarm'",
+        '17: models.car-loan.monitors[1].severity cannot be "alarm"; did you mean alert?',
+    ),
+    (
+        "",
+        MONITOR + "columns = []",
+        '17: models.car-loan.monitors[1].columns is an empty list; leave it out, or write ["*"]',
+    ),
+    ("", MONITOR + "exact = 1", "17: models.car-loan.monitors[1].exact must be true or false, not 1"),
+    ("", MONITOR + "min_rows = 0", "17: models.car-loan.monitors[1].min_rows must be at least 1, not 0"),
+]
+MONITORS += [
+    ("", f"{MONITOR}threshold = {threshold}", f"17: models.car-loan.monitors[1].threshold{message}")
+    for threshold, message in [
+        ("0.1", ' must be a table such as { kind = "constant", upper = 0.1 }, not 0.1'),
+        ("{ upper = 3 }", '.kind is missing; write for example kind = "constant"'),
+        ("{ kind = 'constnat' }", '.kind cannot be "constnat"; did you mean constant?'),
+        ("{ kind = 'constant' }", " needs lower, upper or both"),
+        ("{ kind = 'constant', uper = 1 }", ".uper is not a key of a threshold of kind constant; did you mean upper?"),
+        (
+            "{ kind = 'constant', max = 1 }",
+            ".max is not a key of a threshold of kind constant; the keys are kind, lower, upper, warn, consecutive",
+        ),
+        ("{ kind = 'constant', lower = 2, upper = 1 }", ".lower must be at most upper (1), not 2"),
+        ("{ kind = 'constant', upper = inf }", ".upper must be a finite number, not inf"),
+        ("{ kind = 'constant', upper = 1, warn = {} }", ".warn needs lower, upper or both"),
+        (
+            "{ kind = 'constant', upper = 1, warn = { upper = 2 } }",
+            ".warn.upper lies beyond the alert's (1): the warning would come after the alert",
+        ),
+        (
+            "{ kind = 'constant', lower = 0.8, warn = { lower = 0.7 } }",
+            ".warn.lower lies beyond the alert's (0.8): the warning would come after the alert",
+        ),
+        (
+            "{ kind = 'quantile', lower = 0.1, upper = 0.9, warn = 0.5 }",
+            ".warn must say which side it is of: write warn = { lower = …, upper = … }",
+        ),
+        ("{ kind = 'quantile', upper = 99 }", ".upper must be from 0 to 1, not 99"),
+        ("{ kind = 'deviation', lower = -3 }", ".lower must be at least 0, not -3"),
+        ("{ kind = 'deviation', lower = 3, upper = 3, warn = '2' }", '.warn must be a number, not "2"'),
+        (
+            "{ kind = 'deviation', lower = 3, warn = 4 }",
+            ".warn.lower lies beyond the alert's (3): the warning would come after the alert",
+        ),
+        ("{ kind = 'deviation', upper = 3, consecutive = 0 }", ".consecutive must be at least 1, not 0"),
+        ("{ kind = 'p_value', max = 5 }", ".max must be from 0 to 1, not 5"),
+        (
+            "{ kind = 'p_value', warn = 0.01 }",
+            ".warn lies beyond the alert's (0.05): the warning would come after the alert",
+        ),
+        ("{ kind = 'p_value', warn = {} }", ".warn.max is missing; write for example max = 0.1"),
+        ("{ kind = 'p_value', warn = { max = 2 } }", ".warn.max must be from 0 to 1, not 2"),
+        ("{ kind = 'calibrated', warn = 0.5 }", ".warn must be at least 1, not 0.5"),
+        ("{ kind = 'calibrated', warn = {} }", ".warn.factor is missing; write for example factor = 10"),
+        (
+            "{ kind = 'interval', lower = 0.8, warn = 0.9 }",
+            ".warn is not a key of a threshold of kind interval; the keys are kind, lower, upper, consecutive",
+        ),
+        ("{ kind = 'rate', margin = -1 }", ".margin must be at least 0, not -1"),
+    ]
+]
+OTHERS = [
+    (
+        "",
+        "[[models.business]]\nsql = '1'",
+        '15: models.car-loan.business[1].id is missing; write for example id = "profit"',
+    ),
+    (
+        "",
+        "[[models.business]]\nid = 'p'",
+        '15: models.car-loan.business[1].sql is missing; write for example sql = "sum(amount)"',
+    ),
+    (
+        "",
+        "[[models.business]]\nid = 'p'\nsql = '1'\nhigher_is = 'good'",
+        '18: models.car-loan.business[1].higher_is cannot be "good"; it can be better, worse, neither',
+    ),
+    (
+        "",
+        "[[models.business]]\nid = 'p'\nsql = '1'\n[[models.business]]\nid = 'p'\nsql = '2'",
+        "19: models.car-loan.business[2].id is p a second time",
+    ),
+    (
+        "",
+        "[models.alerting]\nfalse_alarms_per_month = 0",
+        "16: models.car-loan.alerting.false_alarms_per_month must be above 0, not 0",
+    ),
+    (
+        "",
+        "[models.alerting]\nfalse_alarms = 1",
+        "16: models.car-loan.alerting.false_alarms is not a key here; did you mean false_alarms_per_month?",
+    ),
+    (
+        "",
+        "[models.business_value]\nmatrix = [[0, 1]]",
+        "16: models.car-loan.business_value.matrix must have a row and a column for each class, not 1 rows of 2 numbers",
+    ),
+    (
+        "",
+        "[models.business_value]\nmatrix = [1]",
+        "16: models.car-loan.business_value.matrix must be a list of rows such as [[0, -1], [-2, 3]], not a list",
+    ),
+    (
+        "",
+        "[models.business_value]\nmatrix = [[0, 1],\n[2, true]]",
+        "17: models.car-loan.business_value.matrix[2][2] must be a number, not true",
+    ),
+    (
+        "",
+        "[models.business_value]\nmatrix = [[0, 1, 2], [0, 1, 2], [0, 1, 2]]",
+        "16: models.car-loan.business_value.matrix must have 2 rows and 2 columns for a binary model, not 3",
+    ),
+    (
+        "",
+        f"[models.business_value]\nmatrix = [[0, 1], [2, 1{'0' * 400}]]",
+        "16: models.car-loan.business_value.matrix[2][2] is too large a number",
+    ),
+    (
+        MINIMAL,
+        MINIMAL.replace('"binary"', '"regression"').replace("score", "prediction")
+        + "[models.business_value]\nmatrix = []",
+        '15: models.car-loan.business_value is only for task = "binary" or "multiclass"',
+    ),
+    (
+        "",
+        "[[models.expectations]]\nmin = 0",
+        '15: models.car-loan.expectations[1].column is missing; write for example column = "age"',
+    ),
+    (
+        "",
+        "[[models.expectations]]\ncolumn = 'a'",
+        "15: models.car-loan.expectations[1] expects nothing of a: add one of type, not_null, unique, allowed, min, max, pattern, "
+        "max_missing_rate, max_unseen_rate",
+    ),
+]
+OTHERS += [
+    ("", f"[[models.expectations]]\ncolumn = 'a'\n{line}", f"17: models.car-loan.expectations[1].{message}")
+    for line, message in [
+        ("type = 'int'", 'type cannot be "int"; did you mean integer?'),
+        ("allowed = 'x'", 'allowed must be a list such as ["a", "b"], not "x"'),
+        ("allowed = []", "allowed is an empty list: no value would do"),
+        ("allowed = [{}]", "allowed[1] must be text, a number, true or false, not a table"),
+        ("min = '0'", 'min must be a number, not "0"'),
+        ("max_missing_rate = 5", "max_missing_rate must be from 0 to 1, not 5"),
+        ("not_null = 'yes'", 'not_null must be true or false, not "yes"'),
+        ("max = 0\nmin = 1", "max must be at least min (1), not 0"),
+    ]
+]
+WORKSHOP = [
+    (
+        "",
+        "[models.retraining]\ncwd = '.'",
+        "15: models.car-loan.retraining needs one of command, http; "
+        'write for example command = ["python", "train.py", "--run", "{run_folder}"]',
+    ),
+    (
+        "",
+        "[models.retraining]\ncommand = 'python \"my train.py\" --run {run_folder}'",
+        "16: models.car-loan.retraining.command must be a list of arguments, no shell line: "
+        'write command = ["python", "my train.py", "--run", "{run_folder}"]',
+    ),
+    (
+        "",
+        '[models.retraining]\ncommand = "it\'s a pity"',
+        "16: models.car-loan.retraining.command must be a list of arguments, no shell line: "
+        'write command = ["it\'s", "a", "pity"]',
+    ),
+    (
+        "",
+        "[models.retraining]\ncommand = 1",
+        '16: models.car-loan.retraining.command must be a list of arguments such as ["python", "train.py"], not 1',
+    ),
+    (
+        "",
+        "[models.retraining]\ncommand = []",
+        '16: models.car-loan.retraining.command is an empty list; write for example command = ["python", "train.py", "--run", "{run_folder}"]',
+    ),
+    (
+        "",
+        "[models.retraining]\ncommand = ['', 'x']",
+        "16: models.car-loan.retraining.command[1] is empty: the first argument is the program",
+    ),
+    (
+        "",
+        "[models.retraining]\ncommand = ['x', 1]",
+        "16: models.car-loan.retraining.command[2] must be text in quotes, not 1",
+    ),
+    (
+        "",
+        '[models.retraining]\ncommand = ["x\\u0000"]',
+        "16: models.car-loan.retraining.command[1] holds a NUL character",
+    ),
+    (
+        "",
+        "[models.retraining]\ncommand = ['x',\n'{run_foldr}']",
+        "17: models.car-loan.retraining.command[2] has an unknown placeholder {run_foldr}; did you mean run_folder?",
+    ),
+    (
+        "",
+        "[models.retraining]\ncommand = ['echo', '${HOME}']",
+        "16: models.car-loan.retraining.command[2] has an unknown placeholder {HOME}; "
+        "the placeholders are python, workspace, model, run_id, run_folder, reason",
+    ),
+]
+WORKSHOP += [
+    ("", f"{RETRAINING}{line}", f"17: models.car-loan.retraining.{message}")
+    for line, message in [
+        ("http = { url = 'https://a' }", "http cannot stand beside command: only one of command, http can be chosen"),
+        ("cwd = '{workspace}'", "cwd has an unknown placeholder {workspace}; there are none here"),
+        ("timeout = '2 hours'", 'timeout must be a duration such as "90s", "10m", "2h", "30d" or "1w", not "2 hours"'),
+        ("timeout = '0s'", "timeout must be longer than nothing; leave it out for no timeout"),
+        ("cooldown = 6", 'cooldown must be a duration such as "90s", "10m", "2h", "30d" or "1w", not 6'),
+        ("max_runs_per_day = 0", "max_runs_per_day must be at least 1, not 0"),
+        ("environment = 'PATH'", 'environment must be a table, not "PATH"'),
+        ("environment = { pas = [] }", "environment.pas is not a key here; did you mean pass?"),
+        ("environment = { pass = ['A=B'] }", 'environment.pass[1] cannot name a variable: "A=B"'),
+        ("environment = { set = { A = 1 } }", "environment.set.A must be text in quotes, not 1"),
+        (
+            "environment = { set = { T = 'x' }, secrets = ['T'] }",
+            "environment.secrets[1] names T, which set gives a value: a secret is never written here",
+        ),
+    ]
+]
+WORKSHOP += [
+    ("", f"[models.retraining]\nhttp = {http}", f"16: models.car-loan.retraining.http{message}")
+    for http, message in [
+        ("'https://a'", ' must be a table, not "https://a"'),
+        ("{ method = 'POST' }", '.url is missing; write for example url = "https://trainer.example/runs"'),
+        ("{ url = 'ftp://a' }", '.url must be an address that begins with https:// or http://, not "ftp://a"'),
+        ("{ url = 'https://a', method = 'DELETE' }", '.method cannot be "DELETE"; it can be POST, PUT, GET'),
+        (
+            "{ url = 'https://a', headers = { Authorization = 'Bearer {TOKEN}' } }",
+            ".headers.Authorization has an unknown placeholder {TOKEN}; "
+            "the placeholders are python, workspace, model, run_id, run_folder, reason",
+        ),
+    ]
+]
+WORKSHOP += [
+    (
+        "",
+        "[[models.triggers]]\nkind = 'data'",
+        "15: models.car-loan.triggers have nothing to start: add [models.retraining] with a command",
+    ),
+]
+WORKSHOP += [
+    ("", f"{RETRAINING}[[models.triggers]]\n{trigger}", f"{line}: models.car-loan.triggers[1]{message}")
+    for trigger, line, message in [
+        ("armed = true", 17, '.kind is missing; write for example kind = "schedule"'),
+        ("kind = 'cron'", 18, '.kind cannot be "cron"; it can be schedule, data, alert'),
+        ("kind = 'schedule'", 17, '.cron is missing; write for example cron = "0 2 * * 1"'),
+        (
+            "kind = 'schedule'\ncron = '0 25 * * *'",
+            19,
+            '.cron is no time plan such as "0 2 * * 1": "0 25 * * *" ([0 25 * * *] is not acceptable, out of range)',
+        ),
+        (
+            "kind = 'schedule'\ncron = 'daily'",
+            19,
+            '.cron is no time plan such as "0 2 * * 1": "daily" (it needs five fields: minute, hour, day, month, weekday)',
+        ),
+        (
+            "kind = 'schedule'\ncron = '0 2 * * 1'\ntimezone = 'Berlin'",
+            20,
+            '.timezone is no time zone: "Berlin"; did you mean Europe/Berlin?',
+        ),
+        ("kind = 'data'", 17, " needs min_new_rows or min_new_labels; write for example min_new_rows = 10000"),
+        ("kind = 'data'\nmin_new_rows = 0", 19, ".min_new_rows must be at least 1, not 0"),
+        (
+            "kind = 'data'\nmin_new_rows = 1\ncron = '0 2 * * 1'",
+            20,
+            ".cron is not a key of a trigger of kind data; the keys are min_new_rows, min_new_labels",
+        ),
+        ("kind = 'alert'\nmetric = 'ROC AUC'", 19, '.metric can only hold a-z, 0-9, _ and -, not "ROC AUC"'),
+        ("kind = 'alert'\narmed = 'no'", 19, '.armed must be true or false, not "no"'),
+        ("kind = 'alert'\nmin_rows = 1", 19, ".min_rows is not a key here; did you mean min_new_rows?"),
+    ]
+]
+WORKSHOP += [
+    ("", f"[models.gate]\n{gate}", f"{line}: models.car-loan.gate{message}")
+    for gate, line, message in [
+        (
+            "criteria = [{ metric = 'f1', min = 0 }]",
+            15,
+            '.candidate is missing; write for example candidate = "{run_folder}/candidate.parquet"',
+        ),
+        ("candidate = '{folder}'", 16, ".candidate has an unknown placeholder {folder}; did you mean run_folder?"),
+        ("criteria = [{ metric = 'f1' }]", 16, ".criteria[1] asks nothing of f1: add min, max or min_gain"),
+        ("criteria = [{ min = 1 }]", 16, '.criteria[1].metric is missing; write for example metric = "roc_auc"'),
+        ("criteria = [{ metric = 'f1', min = 1, max = 0 }]", 16, ".criteria[1].min must be at most max (0), not 1"),
+        (
+            "criteria = { metric = 'f1' }",
+            16,
+            ".criteria is a list of tables: write [[models.gate.criteria]] with double brackets",
+        ),
+        ("promote = {}", 16, ".promote needs a command, mlflow or both"),
+        (
+            "promote = { command = 'python promote.py' }",
+            16,
+            '.promote.command must be a list of arguments, no shell line: write command = ["python", "promote.py"]',
+        ),
+        (
+            "promote = { mlflow = { alias = 'a' } }",
+            16,
+            '.promote.mlflow.name is missing; write for example name = "car-loan"',
+        ),
+        ("promote = { mlflow = { name = 1 } }", 16, ".promote.mlflow.name must be text in quotes, not 1"),
+    ]
+]
+
+
+@pytest.mark.parametrize(("old", "new", "message"), FORMAT + MODELS + ROWS + COLUMNS + MONITORS + OTHERS + WORKSHOP)
+def test_names_file_line_key_and_the_way_out(old: str, new: str, message: str) -> None:
+    parse_desk(MINIMAL, FILE)
+    text = MINIMAL.replace(old, new, 1) if old else MINIMAL + new
+    with pytest.raises(UserError) as raised:
+        parse_desk(text, FILE)
+    assert str(raised.value) == f"{FILE}:{message}"
+
+
+def test_a_message_is_one_line_whatever_the_file_holds() -> None:
+    with pytest.raises(UserError) as raised:
+        parse_desk(MINIMAL.replace('"binary"', '"a\\nb\\u001b[31m' + "x" * 200 + '"'), FILE)
+    assert str(raised.value) == (
+        f'{FILE}:4: models.car-loan.task cannot be "a\\nb\\u001b[31m{"x" * 43}…"; it can be binary, multiclass, regression'
+    )
+    with pytest.raises(UserError) as raised:
+        parse_desk(MINIMAL + '"a\\nb" = 1', FILE)
+    assert str(raised.value).startswith(f'{FILE}:15: models.car-loan.chunks."a\\nb" is not a key here; the keys are')
+
+
+def test_floors_above_name_the_place_too(tmp_path: Path) -> None:
+    file = tmp_path / "desk.toml"
+    text = MINIMAL + "[[models.monitors]]\nmetrics = [\n  'psi',\n  'ps']\n"
+    file.write_text(text, encoding="utf-8")
+    desk = parse_desk(text, file)
+    path = ("models", 0, "monitors", 0, "metrics", 1)
+    assert str(desk_error(desk, path, "is unknown")) == f"{file}:18: models.car-loan.monitors[1].metrics[2] is unknown"
+    file.unlink()
+    assert str(desk_error(desk, path, "is unknown")) == f"{file}:1: models.car-loan.monitors[1].metrics[2] is unknown"
