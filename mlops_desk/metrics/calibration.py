@@ -229,7 +229,7 @@ def _logistic_fit(
             size /= 2
         point = point + size * step
         current = min(current, loss(point))
-        if float(np.abs(size * step).max()) < 1e-12 * (1 + float(np.abs(point).max())) or size <= 1e-10:
+        if float(np.abs(size * step).max()) < 1e-8 * (1 + float(np.abs(point).max())) or size <= 1e-10:
             errors = np.sqrt(np.diag(np.linalg.inv(information)))
             return (float(point[0]), float(point[1])), (float(errors[0]), float(errors[1]))
     return None

@@ -64,7 +64,9 @@ def score_strata(reference: ScoreTable, chunk: ScoreTable) -> Floats:
     borders = np.unique(np.asarray(marks[0])[np.searchsorted(reached, ranks, side="left")])
     strata = np.zeros((len(borders) + 1, 2, 2))
     for sample, (table, mark) in enumerate(zip((reference, chunk), marks, strict=True)):
-        np.add.at(strata[:, sample], np.searchsorted(borders, np.asarray(mark), side="left"), table.labelled)
+        up_to = np.concatenate([[[0, 0]], np.cumsum(table.labelled, axis=0)])
+        ends = np.append(np.searchsorted(np.asarray(mark), borders, side="right"), len(table.labelled))
+        strata[:, sample] = np.diff(up_to[ends], axis=0, prepend=0)
     return strata
 
 

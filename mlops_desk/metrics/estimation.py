@@ -137,7 +137,11 @@ def _held_out(generator: np.random.Generator, counts: Counts) -> Floats:
     """(k,) how many of these rows are drawn when a tenth of all is."""
     total = int(counts.sum())
     size = min(total - 1, max(1, round(HELD_OUT * total)))
-    return np.asarray(generator.multivariate_hypergeometric(counts, size, method="marginals"), dtype=np.float64)
+    if total > 20 * len(counts):
+        return np.asarray(generator.multivariate_hypergeometric(counts, size, method="marginals"), dtype=np.float64)
+    rows = generator.choice(total, size, replace=False, shuffle=False)
+    entries = np.searchsorted(np.cumsum(counts), rows, side="right")
+    return np.bincount(entries, minlength=len(counts)).astype(np.float64)
 
 
 def _pooled_error(scores: Floats, labels: Floats) -> float:
