@@ -6,16 +6,17 @@ correlation between them.
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
-import numpy as np
 
 from mlops_desk.aggregates.tables import CategoryTable, ValueTable
 from mlops_desk.domain.metric import Convention, Limits, SeriesKey
 from mlops_desk.domain.slicing import Chunk, Split
-from mlops_desk.metrics.null import null_limits
+from mlops_desk.metrics.null import CALIBRATED, null_limits
 from mlops_desk.metrics.univariate import binned
 from mlops_desk.warehouse.cache import Cache
 from mlops_desk.warehouse.discovery import digest
@@ -35,24 +36,34 @@ class Level:
     warn_alpha: float
 
 
-@dataclass(frozen=True, slots=True)
-class GridLimits:
-    """Limits along GRID; None where there is none."""
-
-    upper: tuple[float | None, ...]
-    warn_upper: tuple[float | None, ...]
-
-    def at(self, rows: int) -> Limits:
-        """Limits for a chunk of so many rows, interpolated between the sizes of the grid."""
-        return Limits(upper=_interpolated(self.upper, rows), warn_upper=_interpolated(self.warn_upper, rows))
+Known = dict[int, tuple[float | None, float | None]]
+"""Upper limits of alert and warning by chunk size."""
 
 
-def _interpolated(limits: Sequence[float | None], rows: int) -> float | None:
-    known = [(size, limit) for size, limit in zip(GRID, limits, strict=True) if limit is not None and limit > 0]
-    if not known or rows <= 0:
+def sizes_around(rows: Sequence[int]) -> list[int]:
+    """The sizes of GRID between which chunks of so many rows lie."""
+    places = {min(max(bisect_right(GRID, count) - 1, 0), len(GRID) - 2) for count in rows if count > 0}
+    return [GRID[index] for index in sorted({*places, *(place + 1 for place in places)})]
+
+
+def limits_at(known: Known, rows: int) -> Limits:
+    """Limits for a chunk of so many rows, interpolated between the two sizes around it."""
+    sizes = sizes_around([rows])
+    pairs = [known[size] for size in sizes]
+    return Limits(
+        upper=_interpolated(sizes, [upper for upper, _ in pairs], rows),
+        warn_upper=_interpolated(sizes, [warn for _, warn in pairs], rows),
+    )
+
+
+def _interpolated(sizes: Sequence[int], limits: Sequence[float | None], rows: int) -> float | None:
+    """Interpolation of logarithms, since limits shrink by a power of the size."""
+    known = [(math.log(size), math.log(limit)) for size, limit in zip(sizes, limits, strict=True) if limit]
+    if len(known) < 2:
         return None
-    sizes, values = np.log([size for size, _ in known]), np.log([limit for _, limit in known])
-    return float(np.exp(np.interp(np.log(rows), sizes, values)))
+    (left, low), (right, high) = known
+    share = min(max((math.log(rows) - left) / (right - left), 0.0), 1.0)
+    return math.exp(low + (high - low) * share)
 
 
 def level(
@@ -97,27 +108,36 @@ class NullLimits:
         named = digest((), reference_name, repr((key, at_level)))
         name = f"{self._model}:N:{named}"
         body = self._cache.get([name]).get(name)
-        if body is None:
-            grid = self._fitted(key, at_level, reference, reference_chunks())
-            self._cache.put({name: msgspec.json.encode(grid)})
-        else:
-            grid = msgspec.json.decode(body, type=GridLimits)
-        return [grid.at(count) for count in rows]
+        known: Known = {} if body is None else msgspec.json.decode(body, type=Known)
+        missing = [size for size in sizes_around(rows) if size not in known]
+        if missing:
+            known |= _fitted(key, at_level, missing, reference, reference_chunks())
+            self._cache.put({name: msgspec.json.encode(known)})
+        return [limits_at(known, count) if count > 0 else Limits() for count in rows]
 
-    @staticmethod
-    def _fitted(key: SeriesKey, at_level: Level, reference: ValueTable | CategoryTable, chunks: Tables) -> GridLimits:
-        """Limits along the grid from the null of the metric."""
+
+def _fitted(
+    key: SeriesKey, at_level: Level, sizes: Sequence[int], reference: ValueTable | CategoryTable, chunks: Tables
+) -> Known:
+    """Limits at some sizes from the null of the metric."""
+    nothing: Known = dict.fromkeys(sizes, (None, None))
+    if key.metric not in CALIBRATED:
+        return nothing
+    try:
         counts = binned(key.metric, Convention(key.convention), reference, chunks)
-        if counts is None:
-            none: tuple[float | None, ...] = (None,) * len(GRID)
-            return GridLimits(none, none)
-        found = null_limits(
-            key.metric,
-            counts.reference,
-            GRID,
-            alpha=at_level.alpha,
-            warn_alpha=at_level.warn_alpha,
-            reference_chunks=counts.chunks,
-            seed=repr((key.metric, key.column, key.segment)),
-        )
-        return GridLimits(tuple(one.upper for one in found), tuple(one.warn_upper for one in found))
+    except (
+        ValueError
+    ):  # one bin only, or bins that every chunk has of its own: there is no null, so the series is untested
+        return nothing
+    found = null_limits(
+        key.metric,
+        counts.reference,
+        sizes,
+        alpha=at_level.alpha,
+        warn_alpha=at_level.warn_alpha,
+        reference_chunks=counts.chunks if len(counts.chunks) else None,
+        positions=counts.positions,
+        spread=counts.spread,
+        seed=f"{key.metric} {key.column} {key.segment}",
+    )
+    return {size: (one.upper, one.warn_upper) for size, one in zip(sizes, found, strict=True)}
