@@ -7,6 +7,7 @@ system has none (SQLite then answers with another journal mode) in turns, within
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,7 +57,7 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
             if read_only:
                 _require_current_format(connection, path)
             else:
-                connection.execute("pragma journal_mode = wal").fetchone()
+                _ask_for_wal(connection)
                 connection.execute("pragma journal_size_limit = 16777216")
                 migrate(connection, path)
         except BaseException:
@@ -105,6 +106,20 @@ def explained(path: Path) -> Iterator[None]:
                 f"{path}: cannot be read or written ({error}): check the disk's space and the permissions"
             ) from error
         raise
+
+
+def _ask_for_wal(connection: sqlite3.Connection) -> None:
+    """Turns WAL mode on where it is off; SQLite itself does not wait while another process does the same or writes."""
+    deadline = time.monotonic() + BUSY_TIMEOUT_SECONDS
+    while journal_mode(connection) != "wal":
+        try:
+            connection.execute("pragma journal_mode = wal").fetchone()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode not in _BUSY or time.monotonic() >= deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _require_current_format(connection: sqlite3.Connection, path: Path) -> None:

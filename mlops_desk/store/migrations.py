@@ -262,9 +262,8 @@ def migrate(connection: sqlite3.Connection, path: Path, scripts: tuple[str, ...]
         copy_store(connection, path.with_name(f"{path.stem}-format{version}{path.suffix}"))
     connection.execute("begin immediate")
     try:
-        for number in range(
-            format_version(connection), len(scripts)
-        ):  # asked again: somebody else may have done it meanwhile
+        already = format_version(connection)  # asked again: another process may have done it meanwhile
+        for number in range(already, len(scripts)):
             for statement in statements(scripts[number]):
                 connection.execute(statement)
             connection.execute(f"pragma user_version = {number + 1}")

@@ -1,6 +1,7 @@
 """Formats of the store: made, brought forward with a copy kept, refused when newer, and plainly told when damaged."""
 
 import sqlite3
+import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -54,6 +55,38 @@ def test_a_migration_that_fails_leaves_the_former_format(tmp_path) -> None:
             migrate(opened, path, (*MIGRATIONS, NEXT + "insert into nowhere values (1);\n"))
         assert format_version(opened) == len(MIGRATIONS)
     assert "colour" not in names(path)
+
+
+def test_a_store_that_another_process_makes_meanwhile_is_made_once(tmp_path, monkeypatch) -> None:
+    path = store_path(tmp_path)
+    path.parent.mkdir()
+    looked = threading.Event()
+    failures: list[BaseException] = []
+
+    def seen(connection: sqlite3.Connection) -> int:
+        version = format_version(connection)
+        looked.set()
+        return version
+
+    def open_too() -> None:
+        try:
+            Store.open(tmp_path).close()
+        except BaseException as error:  # noqa: BLE001 - told to the test
+            failures.append(error)
+
+    with closing(sqlite3.connect(path, isolation_level=None)) as first:
+        first.execute("pragma journal_mode = wal")
+        first.execute("begin immediate")
+        monkeypatch.setattr(migrations, "format_version", seen)
+        second = threading.Thread(target=open_too)
+        second.start()
+        assert looked.wait(20)
+        for statement in statements(MIGRATIONS[0]):
+            first.execute(statement)
+        first.execute(f"pragma user_version = {len(MIGRATIONS)}")
+        first.execute("commit")
+        second.join(20)
+    assert failures == []
 
 
 def test_a_new_store_makes_no_copy(tmp_path) -> None:

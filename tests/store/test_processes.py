@@ -11,6 +11,7 @@ import pytest
 from mlops_desk.domain.errors import UserError, WorkspaceBusy
 from mlops_desk.store import connection
 from mlops_desk.store.archive import Store
+from mlops_desk.store.connection import store_path
 from mlops_desk.store.lock import WorkspaceLock
 from tests.store.examples import DAY_ONE, day, value_of
 
@@ -30,12 +31,26 @@ with Store.open(Path(sys.argv[1])) as store, store.evaluation("credit", "unfinis
 HOLDER = """
 import sys
 from pathlib import Path
+from mlops_desk.store.connection import store_path
 from mlops_desk.store.lock import WorkspaceLock
 with WorkspaceLock(Path(sys.argv[1])):
     print("locked", flush=True)
     sys.stdin.readline()
 print("released", flush=True)
 sys.stdin.readline()
+"""
+
+CHRONICLER = """
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from mlops_desk.store.archive import Store
+print("ready", flush=True)
+sys.stdin.readline()
+for number in range(60):
+    with Store.open(Path(sys.argv[1])) as store:
+        store.append_audit(at=datetime.now(UTC), actor="ann", action="test", detail={"number": number})
+print("done", flush=True)
 """
 
 Start = Callable[[str], subprocess.Popen[str]]
@@ -103,6 +118,49 @@ def test_a_second_writer_of_the_store_gives_up_with_one_line(tmp_path, start, mo
         process.wait()
         store.append_audit(at=DAY_ONE, actor="ann", action="test")
         assert store.models() == ("credit",)
+
+
+def test_processes_that_write_at_once_make_one_unbroken_chain(tmp_path, start) -> None:
+    """They also make the store at once, which only one of them does."""
+    writers = [start(CHRONICLER) for _ in range(3)]
+    for writer in writers:
+        assert writer.stdin is not None
+        writer.stdin.write("go\n")
+        writer.stdin.flush()
+    for writer in writers:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "done\n"
+    with Store.open(tmp_path) as store:
+        assert store.verify_audit() is None
+        assert len(store.audit_entries()) == 180
+
+
+def test_wal_is_waited_for_while_another_process_writes_a_new_store(tmp_path, start) -> None:
+    path = store_path(tmp_path)
+    path.parent.mkdir()
+    writer = start(
+        f"import sqlite3, sys\nc = sqlite3.connect({str(path)!r}, isolation_level=None)\nc.execute('begin immediate')\n"
+        "print('locked', flush=True)\nsys.stdin.readline()\nc.execute('commit')\n"
+    )
+    opening = start_opening(tmp_path)
+    assert told(opening, "open") == "opening\n"
+    assert told(writer, "commit") == ""
+    assert opening.communicate(timeout=20)[0] == "wal\n"
+
+
+def start_opening(folder: Path) -> subprocess.Popen[str]:
+    program = (
+        "import sys\nfrom pathlib import Path\nfrom mlops_desk.store.archive import Store\n"
+        "sys.stdin.readline()\nprint('opening', flush=True)\n"
+        "with Store.open(Path(sys.argv[1])) as store:\n    print(store.journal_mode, flush=True)\n"
+    )
+    return subprocess.Popen(
+        [sys.executable, "-c", program, str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=CHECKOUT,
+    )
 
 
 def test_one_process_at_a_time_holds_the_lock_and_the_error_says_who(tmp_path, start) -> None:

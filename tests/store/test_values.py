@@ -12,7 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlops_desk.domain.metric import Convention, Family, Limits, Measurement, MetricValue, SeriesKey, Verdict
@@ -87,6 +87,7 @@ def rows_of(folder: Path, query: str) -> list[tuple[object, ...]]:
         return connection.execute(query).fetchall()
 
 
+@settings(max_examples=50)
 @given(st.lists(values_anywhere, max_size=12, unique_by=identity))
 def test_values_come_back_as_they_were_written(archive: Path, values: list[MetricValue]) -> None:
     model = next(fresh_names)
@@ -99,6 +100,7 @@ def test_values_come_back_as_they_were_written(archive: Path, values: list[Metri
     assert {identity(value): value for value in found} == {identity(value): value for value in values}
 
 
+@settings(max_examples=60)
 @given(
     st.lists(
         st.tuples(
@@ -200,6 +202,18 @@ def test_a_value_written_twice_in_one_evaluation_is_no_history(store, tmp_path) 
         writer.write_values([value_of(day(0), 0.2)])
     assert rows_of(tmp_path, "select value from metric_values") == [(0.2,)]
     assert rows_of(tmp_path, "select * from metric_value_history") == []
+
+
+def test_many_values_at_once_come_back_and_go_to_the_history_one_by_one(store, tmp_path) -> None:
+    courses = [[value_of(day(i % 3), (i + shift) / 1000, metric=f"m{i}") for i in range(171)] for shift in (0, 500)]
+    for values in courses:
+        with store.evaluation("credit", "1", DAY_ONE) as writer:
+            writer.replace_chunks("analysis", [day(0), day(1), day(2)])
+            writer.write_values(values)
+        assert set(store.values("credit")) == set(values)
+    former = rows_of(tmp_path, "select start, metric, value from metric_value_history")
+    assert len(former) == 171
+    assert set(former) == {(value.chunk_key, value.key.metric, value.measurement.value) for value in courses[0]}
 
 
 def test_a_value_of_an_unknown_chunk_is_a_defect(store) -> None:
