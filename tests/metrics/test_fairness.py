@@ -226,7 +226,7 @@ def test_rows_without_labels_count_for_demographic_parity_alone():
 
 def test_intervals_of_two_groups_cover_the_truth():
     generator = np.random.default_rng(5)
-    hits = dict.fromkeys(fairness.COMPARISONS, 0)
+    above, below = dict.fromkeys(fairness.COMPARISONS, 0), dict.fromkeys(fairness.COMPARISONS, 0)
     shares, sizes = (0.3, 0.5), (120, 80)
     whole = (shares[0] * sizes[0] + shares[1] * sizes[1]) / sum(sizes)
     truth = {
@@ -235,7 +235,7 @@ def test_intervals_of_two_groups_cover_the_truth():
         "_difference_to_overall": shares[1] - whole,
         "_ratio_to_overall": min(shares[0] / whole, whole / shares[1]),
     }
-    for _ in range(500):
+    for _ in range(1500):
         counts = np.zeros((2, 2, 3), dtype=np.int64)
         for at in range(2):
             selected = generator.binomial(sizes[at], shares[at])
@@ -244,9 +244,11 @@ def test_intervals_of_two_groups_cover_the_truth():
         for suffix, expected in truth.items():
             value = values["demographic_parity" + suffix, None]
             assert 0 <= value.interval_lower <= value.value <= value.interval_upper <= 1
-            hits[suffix] += value.interval_lower <= expected <= value.interval_upper
-    for suffix, count in hits.items():
-        assert 0.92 <= count / 500 <= 0.99, (suffix, count)
+            above[suffix] += value.interval_lower > expected
+            below[suffix] += value.interval_upper < expected
+    for suffix in truth:
+        assert 0.003 <= above[suffix] / 1500 <= 0.045, (suffix, above, below)
+        assert 0.003 <= below[suffix] / 1500 <= 0.045, (suffix, above, below)
 
 
 def test_intervals_of_two_proportions_equal_published_ones():

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 
 from mlops_desk.aggregates.tables import added
-from mlops_desk.metrics.performance import DEFINITIONS, binary_performance
+from mlops_desk.metrics.performance import DEFINITIONS, binary_performance, confusion_values
 from tests.metrics.accuracy_tables import Rows, cell_table, confusion_counts, score_table
 
 MATRIX = ((0.0, -1.0), (-2.0, 3.0))
@@ -174,6 +174,37 @@ def test_sampling_errors_are_those_of_resampled_rows(ties):
             draws.setdefault(metric, []).append(value.value)
     for metric, value in measured(scores, predictions, labels).items():
         assert value.sampling_error == pytest.approx(np.std(draws[metric]), rel=0.15), metric
+
+
+@pytest.mark.parametrize("metric", ["f1", "cohen_kappa", "mcc", "business_value"])
+def test_errors_of_confusion_metrics_follow_the_numeric_gradient(metric):
+    counts = np.array([[40.0, 11.0], [7.0, 23.0]])
+    n, shares = counts.sum(), counts / counts.sum()
+
+    def value(at):
+        return confusion_values(at, min_rows=1, value_matrix=MATRIX)[metric].value
+
+    slopes = np.zeros((2, 2))
+    for place in np.ndindex(2, 2):
+        step = np.zeros((2, 2))
+        step[place] = 1e-4
+        slopes[place] = (value(counts + step) - value(counts - step)) / 2e-4 * n
+    expected = np.sqrt((shares * slopes**2).sum() - (shares * slopes).sum() ** 2) / np.sqrt(n)
+    assert confusion_values(counts, value_matrix=MATRIX)[metric].sampling_error == pytest.approx(expected, rel=1e-6)
+
+
+def test_bounds_of_a_single_cell_are_what_the_worst_order_gives():
+    top, bottom = np.array([0.9, 0.95]), np.array([0.1, 0.2, 0.3, 0.4])
+    scores, labels = np.append(bottom, top), np.array([1.0, 1.0, 0.0, 0.0, 1.0, 1.0])
+    values = binary_performance(None, cell_table(scores, labels, labels, 2), min_rows=1)
+    best, worst = [1, 1, 1, 1, 0, 0], [1, 1, 0, 0, 1, 1]
+    areas = [sk.roc_auc_score(order, np.arange(6, 0, -1)) for order in (best, worst)]
+    assert values["roc_auc"].value == pytest.approx(np.mean(areas))
+    assert values["roc_auc"].error_bound == pytest.approx((areas[0] - areas[1]) / 2)
+    least = sk.average_precision_score(worst, np.arange(6, 0, -1))
+    precision = values["average_precision"]
+    assert precision.value - precision.error_bound <= least
+    assert precision.error_bound == pytest.approx(1 - precision.value)
 
 
 def test_intervals_cover_the_truth():

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
+from mlops_desk.aggregates.tables import ConfusionTable
 from mlops_desk.metrics import multiclass, performance, regression
 from mlops_desk.metrics.multiclass import multiclass_performance
 from mlops_desk.metrics.regression import median, regression_performance
@@ -90,6 +91,26 @@ def test_errors_of_averages_are_those_of_resampled_rows():
             assert value.sampling_error >= 0.9 * np.std(draws[key])
         else:
             assert value.sampling_error == pytest.approx(np.std(draws[key]), rel=0.2), key
+
+
+@pytest.mark.parametrize("metric", ["f1", "f1_weighted", "business_value"])
+def test_errors_of_averages_follow_the_numeric_gradient(metric):
+    counts = np.array([[4000, 300, 100], [200, 2500, 400], [150, 250, 1100]])
+    n, shares, step = counts.sum(), counts / counts.sum(), 1
+
+    def reading(at):
+        table = ConfusionTable(classes=CLASSES, counts=at, predicted=at.sum(axis=0))
+        found = multiclass_performance(table, {}, value_matrix=MATRIX)
+        return next(one.measurement for one in found if one.metric == metric and one.class_ is None)
+
+    slopes = np.zeros((3, 3))
+    for place in np.ndindex(3, 3):
+        more, fewer = counts.copy(), counts.copy()
+        more[place] += step
+        fewer[place] -= step
+        slopes[place] = (reading(more).value - reading(fewer).value) / 2 * n
+    expected = np.sqrt((shares * slopes**2).sum() - (shares * slopes).sum() ** 2) / np.sqrt(n)
+    assert reading(counts).sampling_error == pytest.approx(expected, rel=1e-4)
 
 
 def test_a_class_that_does_not_occur_is_named():
