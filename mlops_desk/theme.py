@@ -203,6 +203,11 @@ def exact(value: float | None) -> str:
     return ABSENT if value is None else f"{value:.8g}"
 
 
+def precise(value: float | None) -> str:
+    """A metric's value to read out beside a crosshair: five figures."""
+    return ABSENT if value is None else minus(f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:#.5g}".rstrip("."))
+
+
 def signed(value: float | None) -> str:
     """A change: as `number`, with its sign."""
     if value is None:

@@ -1,0 +1,77 @@
+"""The start of the desktop application."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QApplication
+
+from mlops_desk.gui.appearance import Appearance, Mode, load_fonts
+from mlops_desk.gui.defects import Defects
+from mlops_desk.gui.facade import Doors, WorkspaceProtocol
+from mlops_desk.gui.settings import Settings
+from mlops_desk.gui.window import MainWindow
+
+
+def open_workspace(path: Path) -> WorkspaceProtocol:
+    """Opens a workspace of the core; imports the core on first use."""
+    from mlops_desk.workspace import Workspace
+
+    return Workspace.open(path)
+
+
+def create_sample(folder: Path) -> WorkspaceProtocol:
+    """Writes the shipped sample into a folder and opens it."""
+    from mlops_desk.workspace import create_sample as create
+
+    return create(folder)
+
+
+def create_from_files(paths: Sequence[Path]) -> WorkspaceProtocol:
+    """Writes a desk.toml for files and opens the workspace."""
+    from mlops_desk.workspace import create_from_files as create
+
+    return create(paths)
+
+
+CORE = Doors(open_workspace=open_workspace, create_sample=create_sample, create_from_files=create_from_files)
+
+
+def application(argv: list[str]) -> QApplication:
+    """The application object: the one there is, or a new one."""
+    existing = QApplication.instance()
+    if isinstance(existing, QApplication):
+        return existing
+    QApplication.setHighDpiScaleFactorRoundingPolicy(Qt.HighDpiScaleFactorRoundingPolicy.PassThrough)
+    made = QApplication(argv)
+    made.setApplicationName("mlops-desk")
+    made.setApplicationDisplayName("MLOps Desk")
+    made.setDesktopFileName("mlops-desk")
+    return made
+
+
+def mode_of(settings: Settings) -> Mode:
+    """The remembered mode of the theme."""
+    text = settings.text("theme", Mode.SYSTEM)
+    return Mode(text) if text in list(Mode) else Mode.SYSTEM
+
+
+def main(argv: list[str], workspace_path: Path | None = None, doors: Doors = CORE) -> int:
+    """Shows the window, with a workspace if one is named, and returns the exit code when it is closed."""
+    made = application(argv)
+    load_fonts()
+    settings = Settings()
+    appearance = Appearance(made, mode_of(settings))
+    window = MainWindow(appearance, settings, doors)
+    defects = Defects(settings.folder, lambda: window)
+    window.worker.defect.connect(defects.take)
+    if workspace_path is not None:
+        window.open_path(workspace_path)
+    window.show()
+    try:
+        return made.exec()
+    finally:
+        window.worker.stop()
+        defects.close()

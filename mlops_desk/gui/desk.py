@@ -1,0 +1,301 @@
+"""An open workspace: what is selected, what was answered, and the live loop. Widgets listen to its signals and hold no truth of their own.
+
+Every question goes to the worker. The live loop asks every two seconds whether an input changed, evaluates where one did, and asks again for
+what is shown; the selection stays as it is.
+"""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from mlops_desk.domain.errors import Cancelled, UserError, WorkspaceBusy
+from mlops_desk.domain.evaluation import EvaluationOutcome
+from mlops_desk.domain.overview import ModelStatus, Overview, Period
+from mlops_desk.domain.retraining import RetrainingRun
+from mlops_desk.gui.facade import WorkspaceProtocol
+from mlops_desk.gui.runwatch import RunWatch
+from mlops_desk.gui.selection import Selection
+from mlops_desk.gui.worker import Task, Worker
+
+POLL_MILLISECONDS = 2000
+WATCHING = "● Live"
+PAUSED = "○ Paused"
+
+
+def user_name() -> str:
+    """Who sits at this desk."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "operator"
+
+
+class Desk(QObject):
+    """The state that all parts of the window share.
+
+    Signals
+    -------
+    opened : a workspace is open. statuses_changed : models. overview_changed : of the selected model. brushed_changed : an Overview of the brushed
+    period, None where nothing is brushed. segments_changed : labels. selection_changed : a Selection. live_changed : the state in words.
+    trouble : (place, text) of an error that the user can mend; an empty text takes it back. started : a RetrainingRun.
+    """
+
+    opened = Signal()
+    statuses_changed = Signal(object)
+    overview_changed = Signal(object)
+    brushed_changed = Signal(object)
+    segments_changed = Signal(object)
+    selection_changed = Signal(object)
+    live_changed = Signal(str)
+    trouble = Signal(str, str)
+    started = Signal(object)
+
+    def __init__(self, worker: Worker, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.worker = worker
+        self.workspace: WorkspaceProtocol | None = None
+        self.selection: Selection | None = None
+        self.statuses: tuple[ModelStatus, ...] = ()
+        self.overview: Overview | None = None
+        self.outcome: EvaluationOutcome | None = None
+        self.live = True
+        self.runs = RunWatch(worker, self)
+        self.runs.failed.connect(lambda error: self._failed("runs", error))
+        self.runs.ended.connect(lambda _: self.ask_overview())
+        self._poll = QTimer(self)
+        self._poll.setInterval(POLL_MILLISECONDS)
+        self._poll.timeout.connect(self._look)
+
+    def open(
+        self,
+        label: str,
+        door: Callable[[], WorkspaceProtocol],
+        done: Callable[[], None],
+        failed: Callable[[Exception], None],
+    ) -> None:
+        """Opens a workspace in place of the one that is open; `door` is called on the worker's thread."""
+        self.worker.ask(
+            "open", lambda _: door(), lambda workspace: self._opened(workspace, done), failed, owner=self, label=label
+        )
+
+    def close(self) -> None:
+        """Stops looking."""
+        self._poll.stop()
+        self.runs.stop()
+
+    def _opened(self, workspace: WorkspaceProtocol, done: Callable[[], None]) -> None:
+        for topic in ("statuses", "overview", "segments", "brushed", "poll", "evaluate"):
+            self.worker.forget(topic)
+        self.runs.stop()
+        self.workspace, self.selection, self.overview, self.statuses = workspace, None, None, ()
+        self.trouble.emit("", "")
+        done()
+        self.opened.emit()
+        self._ask("statuses", workspace.statuses, self._take_statuses)
+        self.evaluate()
+        self.set_live(self.live)
+
+    def select(self, selection: Selection) -> None:
+        """Shows something else."""
+        before, self.selection = self.selection, selection
+        if before == selection:
+            return
+        other_model = before is None or before.model != selection.model
+        if other_model:
+            self.overview = None
+        self.selection_changed.emit(selection)
+        if other_model:
+            self._ask_segments()
+        if other_model or (
+            before is not None and (before.period, before.segment) != (selection.period, selection.segment)
+        ):
+            self.ask_overview()
+        if before is None or before.brushed != selection.brushed or selection.brushed is not None:
+            self._ask_brushed()
+
+    def change(self, **changes: Any) -> None:
+        """Shows something else of the same model; the arguments are fields of Selection."""
+        if self.selection is not None:
+            self.select(replace(self.selection, **changes))
+
+    def choose_model(self, model: str) -> None:
+        """Shows another model over the same period."""
+        period = self.selection.period if self.selection else Period()
+        period = Period(days=period.days)
+        self.select(Selection(model=model, period=period))
+
+    def refresh(self) -> None:
+        """Evaluates what is new."""
+        self.evaluate()
+
+    def evaluate(self, *, full: bool = False) -> None:
+        """Evaluates what is new, or everything, unless an evaluation is under way."""
+        workspace = self.workspace
+        if workspace is None or self.worker.asked("evaluate"):
+            return
+
+        def work(task: Task) -> EvaluationOutcome:
+            return workspace.evaluate(full=full, progress=task.progress, cancel=task.token)
+
+        self.live_changed.emit("◐ Evaluating")
+        self.worker.ask(
+            "evaluate", work, self._evaluated, self._not_evaluated, owner=self, label="Evaluating", urgent=False
+        )
+
+    def set_live(self, live: bool) -> None:
+        """Looks for new data every two seconds, or not."""
+        self.live = live
+        if live and self.workspace is not None:
+            self._poll.start()
+        else:
+            self._poll.stop()
+        self._tell_live()
+
+    def ask_overview(self) -> None:
+        """Asks anew for the page of the selected model."""
+        workspace, chosen = self.workspace, self.selection
+        if workspace is None or chosen is None:
+            return
+        self._ask(
+            "overview", lambda: workspace.overview(chosen.model, chosen.period, chosen.segment), self._take_overview
+        )
+
+    def write(self, path: Path, done: Callable[[str], None]) -> None:
+        """Writes the selected model's report (html, json) or all values (parquet, csv)."""
+        workspace, chosen = self.workspace, self.selection
+        if workspace is None or chosen is None:
+            return
+
+        def work() -> str:
+            if path.suffix.lower() in (".parquet", ".csv"):
+                return f"{workspace.write_metrics(path):,} values written to {path}"
+            workspace.write_report(path, model=chosen.model, period=chosen.period)
+            return f"Report written to {path}"
+
+        self._ask("write", work, done, label=f"Writing {path.name}")
+
+    def ask_parts(self, done: Callable[[tuple[str, ...]], None]) -> None:
+        """Asks what trusting the workspace would allow."""
+        if self.workspace is not None:
+            self._ask("parts", self.workspace.runnable_parts, done)
+
+    def retrain(self, reason: str, *, trust: bool) -> None:
+        """Starts a run of the selected model's command, trusting the workspace first where asked."""
+        workspace, chosen = self.workspace, self.selection
+        if workspace is None or chosen is None:
+            return
+
+        def work() -> RetrainingRun:
+            if trust:
+                workspace.trust()
+            return workspace.retrain(chosen.model, reason=reason, asked_by=user_name())
+
+        self._ask("retrain", work, self._run_started)
+
+    def cancel_run(self, run_id: int) -> None:
+        """Stops a run."""
+        workspace = self.workspace
+        if workspace is not None:
+            self._ask("cancel_run", lambda: workspace.cancel_run(run_id, user_name()), lambda _: self.runs.look())
+
+    def ask_distribution(
+        self, column: str, keys: tuple[str, ...], done: Callable[[Any], None], failed: Callable[[Exception], None]
+    ) -> None:
+        """Asks for a column's distribution in some chunks of the selected model and segment."""
+        workspace, chosen = self.workspace, self.selection
+        if workspace is not None and chosen is not None:
+            model, segment = chosen.model, chosen.segment
+            work = lambda _: workspace.distribution(model, column, keys, segment)  # noqa: E731 - one expression
+            self.worker.ask("distribution", work, done, failed, owner=self)
+
+    def _ask(self, topic: str, work: Callable[[], Any], done: Callable[[Any], None], label: str | None = None) -> None:
+        self.worker.ask(
+            topic, lambda _: work(), done, lambda error: self._failed(topic, error), owner=self, label=label
+        )
+
+    def _ask_segments(self) -> None:
+        workspace, chosen = self.workspace, self.selection
+        if workspace is not None and chosen is not None:
+            self._ask("segments", lambda: workspace.segments(chosen.model), self.segments_changed.emit)
+
+    def _ask_brushed(self) -> None:
+        workspace, chosen = self.workspace, self.selection
+        if workspace is None or chosen is None or chosen.brushed is None:
+            self.worker.forget("brushed")
+            self.brushed_changed.emit(None)
+            return
+        brushed = chosen.brushed
+        self._ask(
+            "brushed", lambda: workspace.overview(chosen.model, brushed, chosen.segment), self.brushed_changed.emit
+        )
+
+    def _take_statuses(self, statuses: tuple[ModelStatus, ...]) -> None:
+        self.statuses = statuses
+        if self.selection is None or all(status.id != self.selection.model for status in statuses):
+            if statuses:
+                self.choose_model(statuses[0].id)
+            else:
+                self.trouble.emit("statuses", "desk.toml names no model: add a [[models]] table.")
+        self.statuses_changed.emit(statuses)
+
+    def _take_overview(self, overview: Overview) -> None:
+        self.overview = overview
+        self.trouble.emit("overview", "")
+        if self.workspace is not None:
+            self.runs.follow(self.workspace, overview.model, overview.retraining.runs)
+        self.overview_changed.emit(overview)
+
+    def _look(self) -> None:
+        workspace = self.workspace
+        if workspace is None or self.worker.asked("poll") or self.worker.asked("evaluate"):
+            return
+
+        def answer(changed: bool) -> None:
+            self.trouble.emit("poll", "")
+            if changed and self.live:
+                self.evaluate()
+
+        fail = lambda error: self._failed("poll", error)  # noqa: E731 - one expression
+        self.worker.ask("poll", lambda _: workspace.changed_inputs(), answer, fail, owner=self, urgent=False)
+
+    def _evaluated(self, outcome: EvaluationOutcome) -> None:
+        self.outcome = outcome
+        failures = [f"{model.model}: {model.failure}" for model in outcome.models if model.failure]
+        self.trouble.emit("evaluate", " · ".join(failures))
+        self._tell_live()
+        workspace = self.workspace
+        if workspace is not None:
+            self._ask("statuses", workspace.statuses, self._take_statuses)
+            self._ask_segments()
+            self.ask_overview()
+            if self.selection is not None and self.selection.brushed is not None:
+                self._ask_brushed()
+
+    def _not_evaluated(self, error: Exception) -> None:
+        self._tell_live()
+        if isinstance(error, WorkspaceBusy):
+            self.live_changed.emit("◌ Another process is writing; trying again")
+        elif isinstance(error, Cancelled):
+            self.set_live(False)
+        else:
+            self._failed("evaluate", error)
+            self.ask_overview()
+
+    def _run_started(self, run: RetrainingRun) -> None:
+        self.trouble.emit("retrain", "")
+        self.runs.look()
+        self.ask_overview()
+        self.started.emit(run)
+
+    def _failed(self, place: str, error: Exception) -> None:
+        if isinstance(error, UserError):
+            self.trouble.emit(place, str(error))
+
+    def _tell_live(self) -> None:
+        self.live_changed.emit(WATCHING if self.live else PAUSED)

@@ -1,0 +1,81 @@
+"""Text from data on its way to the screen: it is shown as it is, and no markup in it takes effect."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
+
+
+def tooltip(text: str) -> str:
+    """A tooltip that shows this text: Qt takes what looks like markup for markup, so the text is escaped and marked as rich."""
+    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\n", "<br/>")
+    return f"<qt>{escaped}</qt>"
+
+
+class Label(QLabel):
+    """A line of plain text; `tone` and other properties pick its style. Shortened where `elide` and there is no room."""
+
+    def __init__(self, text: str = "", *, tone: str = "", elide: bool = False, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        if tone:
+            self.setProperty("tone", tone)
+        self._elide = elide
+        self._full = ""
+        if elide:
+            self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
+        self.set_text(text)
+
+    @property
+    def full_text(self) -> str:
+        """The text, however little of it fits."""
+        return self._full
+
+    def set_text(self, text: str) -> None:
+        """Shows a text."""
+        if text == self._full and self.text():
+            return
+        self._full = text
+        self._fit()
+        if self._elide:
+            self.updateGeometry()
+
+    def set_state(self, name: str, value: str) -> None:
+        """Sets a property that the stylesheet looks at."""
+        if self.property(name) != value:
+            self.setProperty(name, value)
+            self.style().unpolish(self)
+            self.style().polish(self)
+
+    def sizeHint(self) -> QSize:
+        """Room for the whole text."""
+        hint = super().sizeHint()
+        if self._elide:
+            hint.setWidth(self.fontMetrics().horizontalAdvance(self._full) + self._padding() + 2)
+        return hint
+
+    def minimumSizeHint(self) -> QSize:
+        """Little where the text may be shortened."""
+        hint = super().minimumSizeHint()
+        return QSize(24, hint.height()) if self._elide else hint
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Shortens the text anew."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def _padding(self) -> int:
+        """What the stylesheet puts around the text."""
+        return super().sizeHint().width() - self.fontMetrics().horizontalAdvance(self.text())
+
+    def _fit(self) -> None:
+        if not self._elide:
+            self.setText(self._full)
+            return
+        shown = self.fontMetrics().elidedText(
+            self._full, Qt.TextElideMode.ElideRight, max(self.contentsRect().width(), 24)
+        )
+        if shown != self.text():
+            self.setText(shown)
+        self.setToolTip(tooltip(self._full) if shown != self._full else "")
