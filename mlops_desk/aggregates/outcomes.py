@@ -14,21 +14,9 @@ from numpy.typing import NDArray
 
 from mlops_desk.aggregates.expressions import SIDE
 from mlops_desk.aggregates.plan import SCORE_CELLS, OutcomePlan, ScorePlan
-from mlops_desk.aggregates.scan import (
-    LABEL,
-    Slot,
-    Slots,
-    Source,
-    category_tables,
-    cell_query,
-    cell_tables,
-    exact_tables,
-    is_missing,
-    pieces,
-    value_ranges,
-    values_of,
-)
+from mlops_desk.aggregates.scan import category_tables, cell_query, cell_tables, exact_tables, value_ranges
 from mlops_desk.aggregates.slices import OutcomeTables
+from mlops_desk.aggregates.source import LABEL, Slot, Slots, Source, is_missing, pieces, values_of
 from mlops_desk.aggregates.tables import (
     UNLABELLED,
     CategoryTable,

@@ -21,6 +21,7 @@ TYPES: dict[str, type] = {
         tables.ErrorTable,
         tables.GroupTable,
         tables.GroupMeans,
+        tables.RowSet,
         slices.FeatureTables,
         slices.OutcomeTables,
     )

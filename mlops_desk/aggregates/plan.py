@@ -72,12 +72,36 @@ class OutcomePlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CheckPlan:
+    """An expectation of every row.
+
+    Attributes
+    ----------
+    name : `column:kind`. kind : not_null, allowed, min, max or pattern. values : of allowed and pattern. number : of min and max.
+    """
+
+    name: str
+    column: str
+    kind: str
+    values: tuple[str, ...] = ()
+    number: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FeaturePlan:
-    """How the log's own columns are counted. types : engine types that columns are cast to, where files differ."""
+    """How the log's own columns are counted.
+
+    Attributes
+    ----------
+    types : engine types that columns are cast to, where files differ. checks : expectations of every row.
+    distinct : columns whose distinct values are counted; the empty name stands for whole rows.
+    """
 
     numeric: tuple[NumericPlan, ...]
     categorical: tuple[CategoricalPlan, ...]
     types: tuple[tuple[str, str], ...] = ()
+    checks: tuple[CheckPlan, ...] = ()
+    distinct: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from mlops_desk.aggregates.cellmap import fitted_map
 from mlops_desk.aggregates.plan import (
     KEPT_CATEGORIES,
     CategoricalPlan,
+    CheckPlan,
     FeaturePlan,
     NumericPlan,
     OutcomePlan,
@@ -19,19 +20,26 @@ from mlops_desk.aggregates.plan import (
     ScorePlan,
 )
 from mlops_desk.aggregates.tables import Floats
-from mlops_desk.domain.model import Model
-from mlops_desk.domain.schema import INTERSECTION, Column, Kind, Role, Task
+from mlops_desk.domain.model import Expectation, Model
+from mlops_desk.domain.schema import INTERSECTION, Column, Kind, Role, Scalar, Task
 from mlops_desk.warehouse.connection import Connection, quoted
 from mlops_desk.warehouse.schema import ReferenceRows, common_types
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """Which columns the monitors want counted exactly at any size, and up to how many reference rows all are. everything : whatever the column."""
+    """What the monitors want of the scan.
+
+    Attributes
+    ----------
+    exact_rows : up to how many reference rows every column is counted exactly. exact_columns : counted exactly at any size.
+    everything : whether all columns are. repeats : columns whose repeated values are counted.
+    """
 
     exact_rows: int
     exact_columns: frozenset[str] = frozenset()
     everything: bool = False
+    repeats: tuple[str, ...] = ()
 
     def exact(self, column: str, reference_rows: int) -> bool:
         """Whether a column is counted by value."""
@@ -54,11 +62,15 @@ def scan_plan(
     categorical = [
         column.name for column in columns if column.kind is Kind.CATEGORICAL and column.role is not Role.TARGET
     ]
+    if model.columns.version is not None and model.columns.version not in categorical:
+        categorical.append(model.columns.version)
     plans = _numeric_plans(connection, numeric, reference, wanted)
     features = FeaturePlan(
         numeric=tuple(plans.values()),
         categorical=tuple(_categorical_plan(connection, name, reference) for name in categorical),
         types=tuple(differing),
+        checks=tuple(check for expectation in model.expectations for check in _checks(expectation)),
+        distinct=wanted.repeats,
     )
     return ScanPlan(
         features=features,
@@ -67,6 +79,27 @@ def scan_plan(
         slicing=slicing,
         slicing_time=model.columns.timestamp,
     )
+
+
+def _checks(expectation: Expectation) -> Iterator[CheckPlan]:
+    """The checks of single rows that an expectation asks for."""
+    column = expectation.column
+    if expectation.not_null:
+        yield CheckPlan(name=f"{column}:not_null", column=column, kind="not_null")
+    if expectation.allowed:
+        values = tuple(_text(value) for value in expectation.allowed)
+        yield CheckPlan(name=f"{column}:allowed", column=column, kind="allowed", values=values)
+    if expectation.min is not None:
+        yield CheckPlan(name=f"{column}:min", column=column, kind="min", number=float(expectation.min))
+    if expectation.max is not None:
+        yield CheckPlan(name=f"{column}:max", column=column, kind="max", number=float(expectation.max))
+    if expectation.pattern is not None:
+        yield CheckPlan(name=f"{column}:pattern", column=column, kind="pattern", values=(expectation.pattern,))
+
+
+def _text(value: Scalar) -> str:
+    """A value of desk.toml as the text that columns are compared with."""
+    return ("true" if value else "false") if isinstance(value, bool) else str(value)
 
 
 def _numeric_plans(
@@ -177,7 +210,7 @@ def _positive(model: Model) -> str:
     positive = model.columns.positive
     if positive is None:
         return "1"
-    return ("true" if positive else "false") if isinstance(positive, bool) else str(positive)
+    return _text(positive)
 
 
 def _score_plan(

@@ -6,8 +6,7 @@ side. Where each file is one part, a query groups by the file's place in the lis
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -15,142 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlops_desk.aggregates.cellmap import CellMap
-from mlops_desk.aggregates.expressions import LOG, SIDE, Expressions
-from mlops_desk.aggregates.parts import NO_PART, Batch
-from mlops_desk.aggregates.plan import OTHER, CategoricalPlan, NumericPlan, ScanPlan
+from mlops_desk.aggregates.checks import count_failures, distinct_rows
+from mlops_desk.aggregates.plan import OTHER, CategoricalPlan, NumericPlan
 from mlops_desk.aggregates.slices import FeatureTables
+from mlops_desk.aggregates.source import Slot, Slots, Source, is_missing, pieces, values_of
 from mlops_desk.aggregates.tables import CategoryTable, Counts, Floats, ValueTable
-from mlops_desk.warehouse.connection import Columns, Connection, literal, quoted
-from mlops_desk.warehouse.footers import file_list, partition_keys
-
-Slot = tuple[int, str | None]
-"""Index of a part in its batch, and the value of the segment column (None for all rows)."""
-LABEL = "label"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Source:
-    """A batch as the FROM clause of a query, and its parts as an expression.
-
-    Attributes
-    ----------
-    relation : the FROM clause. part : expression of a part's index, NULL for rows that belong to none. segment : expression of the segment's value.
-    """
-
-    connection: Connection
-    batch: Batch
-    plan: ScanPlan
-    relation: str
-    part: str
-    expressions: Expressions
-    has_labels: bool
-    positional: bool
-
-    @property
-    def keys(self) -> str:
-        """The grouping columns of a query: p, and s where rows are counted by segment."""
-        if self.plan.segment is None:
-            return f"{self.part} p"
-        return f"{self.part} p, {self.expressions.text(self.plan.segment)} s"
-
-    @property
-    def key_names(self) -> str:
-        """Names of the grouping columns."""
-        return "p" if self.plan.segment is None else "p, s"
-
-
-def source(
-    connection: Connection, batch: Batch, plan: ScanPlan, name: str, labels: NDArray[Any] | None = None
-) -> Source:
-    """Prepares a batch for scanning; `labels` are codes or numbers by row (masked where there is none). `name` must be new to the connection."""
-    keys = sorted({key for footer in batch.footers[:1] for key in partition_keys(footer.path)})
-    hive = ", hive_partitioning = true" if keys else ""
-    relation = f"read_parquet({file_list([footer.path for footer in batch.footers])}{hive}) as {LOG}"
-    by_file = batch.numbers is None and "file_index" not in dict(batch.footers[0].columns)
-    part = f"{LOG}.file_index::UTINYINT"
-    arrays: dict[str, NDArray[Any]] = {}
-    expressions: list[str] = []
-    if not by_file:
-        numbers = batch.numbers
-        if numbers is None:
-            numbers = np.repeat(np.arange(len(batch.footers), dtype=np.uint16), [one.rows for one in batch.footers])
-        arrays["part"] = numbers
-        small = "UTINYINT" if len(batch.parts) < 255 else "USMALLINT"
-        expressions.append(f"cast(nullif(part, {NO_PART}) as {small}) as part")
-        part = f"{SIDE}.part"
-    if labels is not None:
-        arrays[LABEL] = labels
-        expressions.append(LABEL)
-    if arrays:
-        connection.load(name, arrays, expressions)
-        relation += f" positional join {quoted(name)} as {SIDE}"
-    return Source(
-        connection=connection,
-        batch=batch,
-        plan=plan,
-        relation=relation,
-        part=part,
-        expressions=Expressions(types=dict(batch.footers[0].columns), common=dict(plan.features.types)),
-        has_labels=labels is not None,
-        positional=bool(arrays),
-    )
-
-
-class Slots:
-    """The slots (part and segment) that rows of query results belong to, numbered as they are met."""
-
-    def __init__(self) -> None:
-        self._numbers: dict[Slot, int] = {}
-
-    def of(self, result: Columns) -> NDArray[np.int64]:
-        """The slot of each row of a result with columns p and perhaps s; -1 where p or s is NULL."""
-        parts = np.ma.filled(result["p"].astype(np.int64), -1)
-        if "s" not in result:
-            pairs = {int(part): self._number((int(part), None)) for part in np.unique(parts) if part >= 0}
-            lookup = np.full(int(parts.max(initial=0)) + 2, -1, dtype=np.int64)
-            for part, number in pairs.items():
-                lookup[part] = number
-            return lookup[parts]
-        missing = np.ma.getmaskarray(result["s"])
-        texts = np.ma.getdata(result["s"])
-        return np.array(
-            [
-                -1 if part < 0 or gone else self._number((int(part), str(text)))
-                for part, text, gone in zip(parts, texts, missing, strict=True)
-            ],
-            dtype=np.int64,
-        )
-
-    def _number(self, slot: Slot) -> int:
-        return self._numbers.setdefault(slot, len(self._numbers))
-
-    def __len__(self) -> int:
-        return len(self._numbers)
-
-    @property
-    def all(self) -> list[Slot]:
-        """The slots in the order of their numbers."""
-        return list(self._numbers)
-
-
-def pieces(slots: NDArray[np.int64], order_by: NDArray[Any] | None = None) -> Iterator[tuple[int, NDArray[np.int64]]]:
-    """(slot, indices of its rows), slot by slot, the rows sorted by `order_by`; rows of slot -1 are passed over."""
-    order = np.lexsort((slots,) if order_by is None else (order_by, slots))
-    ordered = slots[order]
-    borders = np.flatnonzero(np.diff(ordered)) + 1
-    for rows in np.split(order, borders):
-        if len(rows) and slots[rows[0]] >= 0:
-            yield int(slots[rows[0]]), rows
-
-
-def values_of(result: Columns, name: str) -> NDArray[Any]:
-    """A column of a result, whatever stands where it is NULL."""
-    return np.asarray(np.ma.getdata(result[name]))
-
-
-def is_missing(result: Columns, name: str) -> NDArray[np.bool_]:
-    """Where a column of a result is NULL."""
-    return np.ma.getmaskarray(result[name])
+from mlops_desk.warehouse.connection import Columns, literal
 
 
 def count_rows(source: Source, slots: Slots, time: str | None) -> dict[int, tuple[int, int | None, int | None]]:
@@ -215,9 +84,13 @@ def scan_features(source: Source, time: str | None) -> dict[Slot, FeatureTables]
         else:
             for slot, tables in _category_tables(plans.categorical, result, slots).items():
                 categorical[slot].update(tables)
+    failures = count_failures(source, plans.checks, slots)
+    distinct = distinct_rows(source, plans.distinct, slots)
     return {
         slots.all[slot]: FeatureTables(
             rows=count,
+            failures=failures.get(slot, {}),
+            distinct={name: found[slot] for name, found in distinct.items() if slot in found},
             first=first,
             last=last,
             numeric=numeric[slot],
@@ -404,11 +277,3 @@ def category_tables(
             missing=int(counts[rows][missing[rows]].sum()),
         )
     return tables
-
-
-def by_part(found: Mapping[Slot, Any], batch: Batch) -> list[dict[str | None, Any]]:
-    """What was found by slot, as a list along the batch's parts of what was found by segment."""
-    parts: list[dict[str | None, Any]] = [{} for _ in batch.parts]
-    for (part, segment), value in found.items():
-        parts[part][segment] = value
-    return parts

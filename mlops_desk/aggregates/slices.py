@@ -18,11 +18,12 @@ from mlops_desk.aggregates.tables import (
     ErrorTable,
     GroupMeans,
     GroupTable,
+    RowSet,
     ScoreTable,
     ValueTable,
 )
 
-T = TypeVar("T", ValueTable, CategoryTable, ScoreTable, GroupTable, GroupMeans, int)
+T = TypeVar("T", ValueTable, CategoryTable, ScoreTable, GroupTable, GroupMeans, RowSet, int)
 
 
 def _added(left: Mapping[str, T], right: Mapping[str, T]) -> dict[str, T]:
@@ -39,6 +40,7 @@ class FeatureTables:
     ----------
     rows : rows of the slice. numeric, categorical : tables by column (features, prediction, score).
     outside : by numeric column, rows whose finite value is beyond the reference's least and greatest.
+    failures : by expectation, rows that break it. distinct : by column (the empty name: whole rows), the values that rows have.
     first, last : timestamps as nanoseconds since 1970 (local time where they carry no zone), None without them.
     """
 
@@ -46,6 +48,8 @@ class FeatureTables:
     numeric: Mapping[str, ValueTable] = field(default_factory=dict)
     categorical: Mapping[str, CategoryTable] = field(default_factory=dict)
     outside: Mapping[str, int] = field(default_factory=dict)
+    failures: Mapping[str, int] = field(default_factory=dict)
+    distinct: Mapping[str, RowSet] = field(default_factory=dict)
     first: int | None = None
     last: int | None = None
 
@@ -56,6 +60,8 @@ class FeatureTables:
             numeric=_added(self.numeric, other.numeric),
             categorical=_added(self.categorical, other.categorical),
             outside=_added(self.outside, other.outside),
+            failures=_added(self.failures, other.failures),
+            distinct=_added(self.distinct, other.distinct),
             first=min((t for t in (self.first, other.first) if t is not None), default=None),
             last=max((t for t in (self.last, other.last) if t is not None), default=None),
         )

@@ -434,6 +434,23 @@ class GroupMeans:
         return GroupMeans(attribute=self.attribute, groups=groups, centre=self.centre, **arrays)
 
 
+@dataclass(frozen=True, kw_only=True)
+class RowSet:
+    """Which values rows have, to count repeats. hashes : (k,) distinct hashes, ascending. rows : rows with a value."""
+
+    hashes: Counts
+    rows: int
+
+    @property
+    def distinct(self) -> int:
+        """How many values differ."""
+        return len(self.hashes)
+
+    def __add__(self, other: RowSet) -> RowSet:
+        """The values of both slices' rows."""
+        return RowSet(hashes=np.union1d(self.hashes, other.hashes), rows=self.rows + other.rows)
+
+
 Table = TypeVar("Table", ValueTable, CategoryTable, ScoreTable, ConfusionTable, ErrorTable, GroupTable, GroupMeans)
 
 

@@ -87,6 +87,11 @@ def label_lag_hours(newest: datetime | None, newest_labelled: datetime | None) -
     return measured((newest - newest_labelled).total_seconds() / SECONDS_AN_HOUR)
 
 
+def expectation_failures(broken: int) -> Measurement:
+    """How many checks of a column's expectations the slice breaks."""
+    return Measurement(float(broken))
+
+
 def drifted_share(drifted: int, judged: int) -> Measurement:
     """Share of the judged columns whose drift verdict is an alert."""
     return measured(drifted / judged) if judged else untested("no column's drift was judged")
@@ -117,5 +122,6 @@ DEFINITIONS: tuple[Definition, ...] = (
     _definition("freshness_hours", "Hours since the newest row", greatest=math.inf),
     _definition("label_coverage", "Label coverage", Direction.HIGHER),
     _definition("label_lag_hours", "Hours that labels lag", greatest=math.inf),
+    _definition("expectation_failures", "Broken expectations", greatest=math.inf),
     _definition("drifted_share", "Share of drifted columns", family=Family.DATA_DRIFT),
 )

@@ -186,7 +186,8 @@ class Counter:
         import numpy as np
 
         from mlops_desk.aggregates.outcomes import scan_outcomes
-        from mlops_desk.aggregates.scan import by_part, scan_features, source
+        from mlops_desk.aggregates.scan import scan_features
+        from mlops_desk.aggregates.source import by_part, source
 
         self._tables += 1
         name = f"side_{self._tables}"
@@ -194,7 +195,7 @@ class Counter:
         if any(footer.file.fingerprint in self._labels for footer in batch.footers):
             labels = np.concatenate([self._labels[footer.file.fingerprint] for footer in batch.footers])
         scanned = source(self._connection, batch, self._plan, name, labels)
-        time = None if self._slicing.time is None else nanoseconds_sql(self._slicing.time, "log.")
+        time = nanoseconds_sql(self._slicing, batch.footers[0], "log.")
         features = by_part(scan_features(scanned, time), batch)
         outcomes: list[dict[str | None, Any]] = [{} for _ in batch.parts]
         if self._plan.outcome is not None:

@@ -13,7 +13,7 @@ from mlops_desk.aggregates.slices import FeatureTables, OutcomeTables
 from mlops_desk.aggregates.tables import CategoryTable, ValueTable
 from mlops_desk.domain.metric import Convention, Family, Measurement, SeriesKey, untested
 from mlops_desk.domain.model import Model
-from mlops_desk.domain.schema import Kind, Task
+from mlops_desk.domain.schema import Column, Kind, Task
 from mlops_desk.domain.slicing import Chunk
 from mlops_desk.metrics import quality
 from mlops_desk.metrics.calibration import calibration
@@ -26,7 +26,15 @@ from mlops_desk.metrics.readings import Reading
 from mlops_desk.metrics.regression import regression_performance
 from mlops_desk.metrics.regression_fairness import regression_fairness
 from mlops_desk.metrics.univariate import categorical_drift, numeric_drift
-from mlops_desk.monitoring.requests import DRIFT_FAMILIES, DRIFTED_SHARE, Request, target_column
+from mlops_desk.monitoring.expectations import broken_checks
+from mlops_desk.monitoring.requests import (
+    DRIFT_FAMILIES,
+    DRIFTED_SHARE,
+    DUPLICATE_RATE,
+    EXPECTATION_FAILURES,
+    Request,
+    target_column,
+)
 
 Measured = dict[SeriesKey, list[Measurement]]
 EMPTY_VALUES = "the rows at hand have no such column"
@@ -60,8 +68,11 @@ class SliceSet:
 class Measurer:
     """Measures one model's slices; what several requests share is computed once."""
 
-    def __init__(self, model: Model, slices: SliceSet, calibrator: Callable[[], Calibrator]) -> None:
+    def __init__(
+        self, model: Model, columns: Sequence[Column], slices: SliceSet, calibrator: Callable[[], Calibrator]
+    ) -> None:
         self._model = model
+        self._kinds = {column.name: column.type for column in columns}
         self._set = slices
         self._calibrator = calibrator
         self._readings: dict[tuple[str, int, int, Convention], list[tuple[Reading, ...]]] = {}
@@ -126,6 +137,18 @@ class Measurer:
     def _quality(self, request: Request, one: Slice) -> Measurement:
         """One of the data quality numbers of a slice."""
         metric, rows = request.definition.id, one.features.rows
+        if metric == EXPECTATION_FAILURES:
+            broken = broken_checks(
+                self._model, self._kinds, request.column or "", one.features, self._set.reference.features
+            )
+            return quality.expectation_failures(len(broken)) if rows else untested("no rows")
+        if metric == DUPLICATE_RATE:
+            known = one.features.distinct.get(request.column or "")
+            return (
+                untested("no rows")
+                if known is None
+                else quality.duplicate_rate(known.distinct, known.rows, request.monitor.min_rows)
+            )
         if request.column is not None:
             return self._quality_of_column(request, one)
         if metric == "rows":

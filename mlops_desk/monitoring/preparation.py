@@ -12,10 +12,11 @@ from pathlib import Path
 import msgspec
 
 from mlops_desk.aggregates.numbering import Slicing, local_sql
-from mlops_desk.aggregates.parts import ReferencePeriod, TimeColumn, single_part
+from mlops_desk.aggregates.parts import ZONED, ReferencePeriod, TimeColumn, single_part
 from mlops_desk.aggregates.plan import ScanPlan
 from mlops_desk.aggregates.planning import Wanted, scan_plan
 from mlops_desk.domain.errors import UserError
+from mlops_desk.domain.metric import Family
 from mlops_desk.domain.model import Model
 from mlops_desk.domain.monitor import Monitor
 from mlops_desk.domain.overview import DataNote, NoteLevel
@@ -24,6 +25,7 @@ from mlops_desk.domain.schema import Column, Role
 from mlops_desk.domain.slicing import Split
 from mlops_desk.monitoring.inputs import Inputs, configuration_digest
 from mlops_desk.monitoring.labelling import LabelJoin, Labelling
+from mlops_desk.monitoring.requests import DUPLICATE_RATE, asks_for
 from mlops_desk.warehouse.cache import Cache
 from mlops_desk.warehouse.connection import Connection, literal
 from mlops_desk.warehouse.discovery import SourceFile, digest
@@ -94,7 +96,7 @@ class Preparation:
         self._refuse_nothing(inputs, log, reference)
         types, reference_types = common_types(log), common_types(reference)
         check_columns(self._model, types, reference_types)
-        slicing = self._slicing({**reference_types, **types})
+        slicing = self._slicing(common_types([*reference, *log]))
         rows = self._reference_rows(log, reference, slicing)
         labelling = None
         if self._model.labels is not None:
@@ -172,7 +174,7 @@ class Preparation:
             kind = types[model.columns.timestamp]
             if not is_time(kind):
                 raise UserError(self._no_time(model.columns.timestamp, kind))
-            time = TimeColumn(name=model.columns.timestamp, zoned=kind == "TIMESTAMP WITH TIME ZONE")
+            time = TimeColumn(name=model.columns.timestamp, zoned=kind == ZONED)
         if rule.every is not None and time is None:
             raise UserError(
                 f"models.{model.id}.chunks.every: chunks of time need columns.timestamp; name it, or cut by size or number"
@@ -284,7 +286,15 @@ class Preparation:
             exact_rows=max((monitor.exact_rows for monitor in self._monitors), default=200_000),
             exact_columns=frozenset(column for monitor in exact for column in monitor.columns),
             everything=any("*" in monitor.columns or not monitor.columns for monitor in exact),
+            repeats=self._repeats(),
         )
+
+    def _repeats(self) -> tuple[str, ...]:
+        """Columns whose repeated values are asked for: whole rows (the empty name), the id, and columns that should be unique."""
+        unique = [one.column for one in self._model.expectations if one.unique]
+        rates = any(asks_for(monitor, DUPLICATE_RATE, Family.DATA_QUALITY) for monitor in self._monitors)
+        whole = ["", *([self._model.columns.id] if self._model.columns.id else [])] if rates else []
+        return tuple(dict.fromkeys([*unique, *whole]))
 
     def _note_columns(self, columns: Sequence[Column]) -> None:
         """Notes the columns that are not compared though nobody said so."""

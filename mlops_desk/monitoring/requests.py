@@ -15,6 +15,8 @@ from mlops_desk.metrics import catalogue
 DRIFT_FAMILIES = (Family.DATA_DRIFT, Family.PREDICTION_DRIFT, Family.LABEL_DRIFT)
 WHOLE_SEGMENT = "*"
 DRIFTED_SHARE = "drifted_share"
+DUPLICATE_RATE = "duplicate_rate"
+EXPECTATION_FAILURES = "expectation_failures"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +47,14 @@ def monitors_of(model: Model) -> tuple[Monitor, ...]:
     monitors = model.monitors or recommended_monitors()
     for number, monitor in enumerate(model.monitors, 1):
         _check_metrics(model, number, monitor)
+    if model.expectations and not any(asks_for(one, EXPECTATION_FAILURES, Family.DATA_QUALITY) for one in monitors):
+        monitors = (*monitors, Monitor(metrics=(EXPECTATION_FAILURES,), family=Family.DATA_QUALITY))
     return monitors
+
+
+def asks_for(monitor: Monitor, metric: str, family: Family) -> bool:
+    """Whether a monitor asks for a metric of a family."""
+    return (metric in monitor.metrics or not monitor.metrics) and monitor.family in (None, family)
 
 
 def _check_metrics(model: Model, number: int, monitor: Monitor) -> None:
@@ -106,8 +115,15 @@ def _requests(model: Model, monitor: Monitor, definition: Definition, columns: S
             if "*" in monitor.columns or attribute in monitor.columns:
                 yield Request(definition=definition, monitor=monitor, column=attribute)
         return
+    if definition.id == EXPECTATION_FAILURES:
+        for name in dict.fromkeys(one.column for one in model.expectations):
+            if "*" in monitor.columns or name in monitor.columns:
+                yield Request(definition=definition, monitor=monitor, column=name)
+        return
     if not definition.kinds:
         yield Request(definition=definition, monitor=monitor)
+        if definition.id == DUPLICATE_RATE and model.columns.id is not None:
+            yield Request(definition=definition, monitor=monitor, column=model.columns.id)
         return
     for name, role, kind in _comparable(model, columns):
         named = name in monitor.columns

@@ -71,7 +71,7 @@ class SeriesBuilder:
 
     def values(self, subject: Subject) -> list[MetricValue]:
         """The judged values of one subject."""
-        measurer = Measurer(self._model, subject.slices, _once(lambda: self._calibrator(subject)))
+        measurer = Measurer(self._model, self._columns, subject.slices, _once(lambda: self._calibrator(subject)))
         done: set[SeriesKey] = set()
         found: list[MetricValue] = []
         shares: list[Request] = []
