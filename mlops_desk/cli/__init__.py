@@ -1,0 +1,1 @@
+"""The command line: everything headless. Nothing heavy is imported before the command is known."""

@@ -1,0 +1,54 @@
+"""Ctrl-C for long work: the work runs on a thread of its own and is asked to stop, while the main thread stays free to hear the keyboard.
+
+A signal handler that cancelled by itself could find the main thread inside a lock that cancelling needs. A second Ctrl-C ends the program
+at once, which loses nothing stored: the archive's transactions are whole or not there.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+from mlops_desk.cli.terminal import Terminal
+from mlops_desk.domain.progress import CancelToken
+
+INTERRUPTED = 130
+_WAKE_SECONDS = 0.2
+
+Result = TypeVar("Result")
+
+
+def interruptible(terminal: Terminal, work: Callable[[CancelToken], Result]) -> Result:
+    """The result of some work that stops when the user presses Ctrl-C (it then raises Cancelled)."""
+    token = CancelToken()
+    results: list[Result] = []
+    failures: list[BaseException] = []
+    done = threading.Event()
+
+    def run() -> None:
+        try:
+            results.append(work(token))
+        except BaseException as error:  # noqa: BLE001 - raised again on the main thread
+            failures.append(error)
+        finally:
+            done.set()
+
+    threading.Thread(target=run, name="work", daemon=True).start()
+    while True:
+        try:
+            while not done.wait(_WAKE_SECONDS):  # in short waits, because on Windows a long one does not hear Ctrl-C
+                pass
+            break
+        except KeyboardInterrupt:
+            if token.cancelled:
+                terminal.clear()
+                os._exit(INTERRUPTED)
+            if terminal.shows_progress:
+                terminal.note("stopping … (Ctrl-C again ends it at once)")
+            token.cancel()
+    terminal.clear()
+    if failures:
+        raise failures[0]
+    return results[0]

@@ -1,0 +1,27 @@
+"""`metrics` and `report`: what was stored, written to files."""
+
+from __future__ import annotations
+
+from mlops_desk.cli.call import Call
+from mlops_desk.cli.workspaces import opened
+from mlops_desk.domain.errors import UserError
+from mlops_desk.domain.overview import Period
+
+
+def metrics(call: Call) -> int:
+    """Writes the results table."""
+    rows = opened(call.arguments).write_metrics(call.arguments.output)
+    call.terminal.line(f"{call.arguments.output}: {rows:,} rows")
+    return 0
+
+
+def report(call: Call) -> int:
+    """Writes a report."""
+    arguments = call.arguments
+    start, end = arguments.start, arguments.end
+    if start is not None and end is not None and start.replace(tzinfo=None) >= end.replace(tzinfo=None):
+        raise UserError(f"--to must be later than --from ({start.isoformat()}), not {end.isoformat()}")
+    period = Period(start=start, end=end)
+    opened(arguments).write_report(arguments.output, model=arguments.model, period=period, now=arguments.as_of)
+    call.terminal.line(f"{arguments.output}: written")
+    return 0

@@ -1,0 +1,114 @@
+"""Looks at a model's configuration, files and columns without evaluating and without writing into the workspace."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlops_desk.domain.errors import UserError
+from mlops_desk.domain.model import Desk, Model
+from mlops_desk.domain.overview import DataNote
+from mlops_desk.domain.progress import CancelToken
+from mlops_desk.domain.schema import Column
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileCount:
+    """How many files and rows one part of a model has; rows are None where nothing could be judged."""
+
+    part: str
+    files: int
+    rows: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelCheck:
+    """What an evaluation of a model would start from.
+
+    Attributes
+    ----------
+    failure : why nothing of it could be judged, None where something can; columns and notes are then empty.
+    """
+
+    model: str
+    name: str
+    task: str | None
+    chunks: str
+    reference: str
+    files: tuple[FileCount, ...]
+    columns: tuple[Column, ...] = ()
+    notes: tuple[DataNote, ...] = ()
+    failure: str | None = None
+
+
+def checked(desk: Desk, model: Model, cancel: CancelToken | None = None) -> ModelCheck:
+    """Reads footers, columns and labels of a model as an evaluation would; the failure tells what stops it. Raises Cancelled."""
+    from mlops_desk.monitoring.inputs import find_inputs
+    from mlops_desk.monitoring.preparation import Preparation
+    from mlops_desk.monitoring.requests import monitors_of
+    from mlops_desk.warehouse.cache import Cache
+    from mlops_desk.warehouse.connection import Connection
+
+    files: tuple[FileCount, ...] = ()
+    try:
+        inputs = find_inputs(desk, model)
+        found = (("log", inputs.log), ("reference", inputs.reference), ("labels", inputs.labels))
+        files = tuple(FileCount(part=part, files=len(some)) for part, some in found if some)
+        with tempfile.TemporaryDirectory(prefix="mlops-desk-") as folder:
+            aside = Path(folder)
+            with (
+                Cache(aside) as cache,
+                Connection([file.path for file in inputs.all], aside / "spill", cancel=cancel) as connection,
+            ):
+                preparation = Preparation(connection, cache, model, monitors_of(model), fresh=True)
+                prepared = preparation.prepared(inputs)
+    except UserError as error:
+        return _check(desk, model, files, failure=str(error))
+    rows = {"log": sum(one.rows for one in prepared.log), "reference": sum(one.rows for one in prepared.reference)}
+    files = tuple(FileCount(part=one.part, files=one.files, rows=rows.get(one.part)) for one in files)
+    return _check(desk, model, files, columns=prepared.columns, notes=prepared.notes)
+
+
+def _check(
+    desk: Desk,
+    model: Model,
+    files: tuple[FileCount, ...],
+    *,
+    columns: tuple[Column, ...] = (),
+    notes: tuple[DataNote, ...] = (),
+    failure: str | None = None,
+) -> ModelCheck:
+    return ModelCheck(
+        model=model.id,
+        name=model.name,
+        task=None if model.task is None else model.task.value,
+        chunks=chunks_text(model),
+        reference=reference_text(model),
+        files=files,
+        columns=columns,
+        notes=notes,
+        failure=failure,
+    )
+
+
+def chunks_text(model: Model) -> str:
+    """How a model's rows are cut, in words."""
+    rule = model.chunks
+    if rule.every is not None:
+        return f"every {rule.every} on the clock of {rule.timezone}"
+    return f"of {rule.size:,} rows" if rule.size is not None else f"{rule.number} of equal size"
+
+
+def reference_text(model: Model) -> str:
+    """What a model's analysis is compared with, in words."""
+    reference = model.reference
+    if reference.paths:
+        return ", ".join(reference.paths)
+    if reference.start is not None and reference.end is not None:
+        return f"rows of the log from {reference.start} to {reference.end}"
+    if reference.rolling is not None:
+        return f"the {reference.rolling} before each chunk"
+    if reference.previous_chunks is not None:
+        return f"the {reference.previous_chunks} chunks before each"
+    return "all chunks before each"

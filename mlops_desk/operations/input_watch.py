@@ -1,0 +1,65 @@
+"""Tells by sizes and times of files whether a workspace has something new to evaluate, without reading any of them.
+
+A file that is being written changes from look to look: a change counts when two looks agree on it, or when its newest file is old enough
+that nobody is writing it any more. What one look cannot find (a path that is gone) is a state like any other.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from mlops_desk.domain.errors import UserError
+from mlops_desk.domain.model import Desk
+from mlops_desk.monitoring.inputs import find_inputs
+from mlops_desk.store.archive import Store
+from mlops_desk.store.connection import store_path
+
+SETTLED_SECONDS = 2.0
+
+Look = dict[str, str]
+"""What was seen of each model, by its id: the digest of its inputs, or why there is none."""
+
+
+class InputWatch:
+    """What was last seen of the files of a workspace's models, and what was last evaluated."""
+
+    def __init__(self) -> None:
+        self._seen: Look | None = None
+        self._evaluated: Look = {}
+
+    def changed(self, desk: Desk) -> bool:
+        """Whether files that have settled differ from those that were last evaluated, by this process or another."""
+        now, newest = looked_at(desk)
+        settled = now == self._seen or time.time() - newest > SETTLED_SECONDS
+        self._seen = now
+        return settled and any(now[model] != evaluated for model, evaluated in self._known(desk, now))
+
+    def evaluated(self, look: Look, models: Sequence[str] | None) -> None:
+        """Remembers a look that an evaluation of some models (None: of all) was begun with, whatever came of it."""
+        self._evaluated |= {model: seen for model, seen in look.items() if models is None or model in models}
+
+    def _known(self, desk: Desk, now: Look) -> list[tuple[str, str | None]]:
+        """What was last evaluated of each model that was seen."""
+        missing = [model for model in now if self._evaluated.get(model) != now[model]]
+        stored: dict[str, str] = {}
+        if missing and store_path(desk.folder).exists():
+            with Store.open(desk.folder) as store:
+                records = {model: store.last_evaluation(model) for model in missing}
+                stored = {model: record.inputs_hash for model, record in records.items() if record is not None}
+        return [(model, stored.get(model) if model in missing else now[model]) for model in now]
+
+
+def looked_at(desk: Desk) -> tuple[Look, float]:
+    """What there is of each model now, and when its newest file was written (seconds since 1970)."""
+    look: Look = {}
+    newest = 0.0
+    for model in desk.models:
+        try:
+            inputs = find_inputs(desk, model)
+        except UserError as error:
+            look[model.id] = str(error)
+        else:
+            look[model.id] = inputs.digest
+            newest = max(newest, *(file.modified / 1e9 for file in inputs.all))
+    return look, newest

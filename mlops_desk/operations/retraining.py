@@ -1,0 +1,112 @@
+"""Retraining on record: what the strip and the reports show of it, and a run started, cancelled or ended with its lines in the audit chain.
+
+A run's own folder is the truth about it; the chain says who wanted it and how it ended. An end is written down by whoever first notices it,
+so two processes that notice it in the same instant may both write it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from mlops_desk import theme
+from mlops_desk.domain.model import Desk, Model
+from mlops_desk.domain.overview import RetrainingStatus
+from mlops_desk.domain.retraining import RetrainingRun, TriggerKind, TriggerSpec
+from mlops_desk.domain.threshold import Alert, AlertState
+from mlops_desk.reporting.naming import plural, series_title
+from mlops_desk.retraining import runner
+from mlops_desk.store.archive import Store
+from mlops_desk.store.audit import Detail
+
+REQUESTED, ENDED, CANCELLED = "run.requested", "run.ended", "run.cancel_requested"
+NAMED_ALERTS = 3
+
+
+def status(desk: Desk, model: Model, alerts: Sequence[Alert], *, trusted: bool, now: datetime) -> RetrainingStatus:
+    """What the retraining strip shows of a model with these open alerts."""
+    why_now = reason_of(alerts, model.chunks.timezone)
+    spec = model.retraining
+    runs = tuple(run for run in latest_runs(desk) if run.model == model.id)
+    command: tuple[str, ...] = ()
+    refusal = None
+    if spec is not None and spec.command:
+        command = runner.preview(desk.folder, model, reason=why_now)
+        refusal = runner.refusal(desk.folder, model, now=now)
+    return RetrainingStatus(
+        command=command,
+        cwd=str(desk.folder / spec.cwd) if spec else "",
+        trusted=trusted,
+        refusal=None if refusal is None else refusal.reason,
+        why_now=why_now,
+        triggers_text=triggers_text(model.triggers),
+        runs=runs,
+    )
+
+
+def reason_of(alerts: Sequence[Alert], timezone: str) -> str:
+    """Why a model should be retrained now, from its open alerts; in words, also where there are none."""
+    open_ones = [alert for alert in alerts if alert.state in (AlertState.FIRING, AlertState.ACKNOWLEDGED)]
+    if not open_ones:
+        return "asked for by hand, no alert is open"
+    titles = list(dict.fromkeys(series_title(alert.key) for alert in open_ones))
+    named = "; ".join(titles[:NAMED_ALERTS]) + ("; …" if len(titles) > NAMED_ALERTS else "")
+    starts = [alert.opened_start for alert in open_ones if alert.opened_start is not None]
+    since = f" since {theme.date(theme.local(min(starts), timezone))}" if starts else ""
+    return f"{plural(len(open_ones), 'open alert')}{since}: {named}"
+
+
+def triggers_text(triggers: Sequence[TriggerSpec]) -> str:
+    """What would start a run by itself, in words; empty where nothing is configured."""
+    return "; ".join(f"{_trigger_text(trigger)}{'' if trigger.armed else ' (not armed)'}" for trigger in triggers)
+
+
+def _trigger_text(trigger: TriggerSpec) -> str:
+    if trigger.kind is TriggerKind.SCHEDULE:
+        return f"on schedule {trigger.cron}" + (f" {trigger.timezone}" if trigger.timezone else "")
+    if trigger.kind is TriggerKind.ALERT:
+        chunks = f" for {trigger.consecutive} chunks" if trigger.consecutive > 1 else ""
+        return f"on an alert of {trigger.metric or 'any metric'}{chunks}"
+    wanted = ((trigger.min_new_rows, "new row"), (trigger.min_new_labels, "new label"))
+    return "after " + " and ".join(plural(count, noun) for count, noun in wanted if count is not None)
+
+
+def latest_runs(desk: Desk) -> tuple[RetrainingRun, ...]:
+    """All runs of a workspace, the latest first."""
+    return tuple(reversed(runner.runs(desk.folder)))
+
+
+def start(desk: Desk, model: Model, *, reason: str, asked_by: str, trusted: bool, now: datetime) -> RetrainingRun:
+    """Starts a run and writes down who wanted it and why; raises NotTrusted and UserError."""
+    run = runner.start(desk.folder, model, reason=reason, asked_by=asked_by, now=now, trusted=trusted)
+    with Store.open(desk.folder) as store:
+        detail: Detail = {"run": run.id, "reason": run.reason, "command": " ".join(run.command)}
+        store.append_audit(at=now, actor=asked_by, action=REQUESTED, model=model.id, detail=detail)
+    return run
+
+
+def cancel(desk: Desk, run_id: int, *, by: str, now: datetime) -> None:
+    """Asks a run to end and writes down who did; raises UserError where it has ended."""
+    runner.cancel(desk.folder, run_id, by)
+    with Store.open(desk.folder) as store:
+        model = runner.run(desk.folder, run_id).model
+        store.append_audit(at=now, actor=by, action=CANCELLED, model=model, detail={"run": run_id})
+
+
+def record_ends(desk: Desk, *, now: datetime) -> tuple[RetrainingRun, ...]:
+    """Writes the ends of runs that nobody has written down yet into the audit chain, and returns those runs."""
+    ended = [run for run in runner.runs(desk.folder) if run.state.final]
+    if not ended:
+        return ()
+    with Store.open(desk.folder) as store:
+        told = {entry.detail.get("run") for entry in store.audit_entries() if entry.action == ENDED}
+        new = tuple(run for run in ended if run.id not in told)
+        for run in new:
+            detail: Detail = {
+                "run": run.id,
+                "state": run.state.value,
+                "exit_code": run.exit_code,
+                "outcome": run.outcome,
+            }
+            store.append_audit(at=now, actor=run.asked_by, action=ENDED, model=run.model, detail=detail)
+    return new

@@ -1,0 +1,297 @@
+"""The one headless facade: a workspace folder and everything that can be asked of it or done to it.
+
+It delegates and computes nothing. Whatever is heavy is imported where it is used, so that importing this module stays cheap. Each call opens
+and closes the archive, so any thread may call, one at a time.
+"""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlops_desk import trust
+from mlops_desk.domain.errors import UserError
+from mlops_desk.domain.evaluation import EvaluationOutcome
+from mlops_desk.domain.metric import SeriesKey
+from mlops_desk.domain.model import Desk, Model
+from mlops_desk.domain.overview import Distribution, Line, ModelStatus, Overview, Period, RetrainingStatus
+from mlops_desk.domain.progress import CancelToken, ProgressSink, no_progress
+from mlops_desk.domain.retraining import RetrainingRun
+from mlops_desk.domain.threshold import Alert
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mlops_desk.operations.check import ModelCheck
+    from mlops_desk.store.archive import Store
+    from mlops_desk.store.audit import AuditBreak, AuditEntry
+    from mlops_desk.store.values import ValueTable
+
+ALL = Period()
+
+
+def current_user() -> str:
+    """The name under which what somebody does is written down."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):  # a user id without a name, as in some containers
+        return "unnamed user"
+
+
+def create_sample(folder: Path | None = None) -> Workspace:
+    """The sample workspace in a folder (None: one in the user's data), copied there unless it is there; raises UserError."""
+    from mlops_desk.operations.demo import default_folder, sample_desk
+
+    return Workspace(sample_desk(folder or default_folder()))
+
+
+def create_from_files(paths: Sequence[Path]) -> Workspace:
+    """The workspace of dropped files and folders: the one that is there, else one whose configuration is guessed; raises UserError."""
+    from mlops_desk.operations.guess import desk_from_dropped
+
+    return Workspace(desk_from_dropped(paths))
+
+
+class Workspace:
+    """A workspace folder; raises UserError from every method where configuration, data or machine are in the way."""
+
+    def __init__(self, desk: Desk) -> None:
+        from mlops_desk.operations.input_watch import InputWatch
+
+        self.desk = desk
+        self._signature = self._file_signature()
+        self._watch = InputWatch()
+
+    @classmethod
+    def open(cls, path: Path) -> Workspace:
+        """The workspace of a folder or of its desk.toml."""
+        from mlops_desk.config.desk_file import read_desk
+
+        return cls(read_desk(path))
+
+    @property
+    def folder(self) -> Path:
+        """The folder that holds desk.toml."""
+        return self.desk.folder
+
+    @property
+    def name(self) -> str:
+        """What the workspace calls itself."""
+        return self.desk.name
+
+    def evaluate(
+        self,
+        *,
+        models: Sequence[str] | None = None,
+        full: bool = False,
+        progress: ProgressSink = no_progress,
+        cancel: CancelToken | None = None,
+    ) -> EvaluationOutcome:
+        """Evaluates what is new of some models (None: of all), or everything; raises WorkspaceBusy and Cancelled."""
+        from mlops_desk.monitoring.evaluation import evaluate
+        from mlops_desk.operations.input_watch import looked_at
+        from mlops_desk.operations.retraining import record_ends
+
+        self._reread()
+        look, _ = looked_at(self.desk)
+        now = _now()
+        outcome = evaluate(self.desk, models=models, full=full, progress=progress, cancel=cancel, now=now)
+        self._watch.evaluated(look, models)
+        record_ends(self.desk, now=now)
+        return outcome
+
+    def changed_inputs(self) -> bool:
+        """Whether files that are not being written any more, or desk.toml, differ from those that were last evaluated."""
+        return self._file_signature() != self._signature or self._watch.changed(self.desk)
+
+    def check(self, model: str, cancel: CancelToken | None = None) -> ModelCheck:
+        """What an evaluation of a model would start from; nothing is written."""
+        from mlops_desk.operations.check import checked
+
+        return checked(self.desk, self.model(model), cancel)
+
+    def statuses(self) -> tuple[ModelStatus, ...]:
+        """The models as the sidebar shows them, in the order of desk.toml."""
+        from mlops_desk.reporting import summary
+
+        with self._store() as store:
+            return tuple(summary.status(store, model, now=_now()) for model in self.desk.models)
+
+    def overview(self, model: str, period: Period = ALL, segment: str | None = None) -> Overview:
+        """Everything that the Overview page of a model shows."""
+        from mlops_desk.reporting import summary
+
+        now, found = _now(), self.model(model)
+        with self._store() as store:
+            retraining = self._retraining(store, found, now)
+            return summary.overview(store, found, period, now=now, retraining=retraining, segment=segment)
+
+    def distribution(
+        self, model: str, column: str, chunk_keys: Sequence[str], segment: str | None = None
+    ) -> Distribution:
+        """A column in the reference and in some analysis chunks."""
+        from mlops_desk.reporting import summary
+
+        with self._store() as store:
+            return summary.distribution(store, self.model(model), column, chunk_keys, segment)
+
+    def line(self, model: str, key: SeriesKey, period: Period = ALL) -> Line:
+        """A series over the chunks of a period."""
+        from mlops_desk.reporting import summary
+
+        with self._store() as store:
+            return summary.line(store, self.model(model), key, period)
+
+    def segments(self, model: str) -> tuple[str, ...]:
+        """Labels of the segments that have values."""
+        from mlops_desk.reporting import summary
+
+        with self._store() as store:
+            return summary.segments(store, self.model(model))
+
+    def results(self, model: str | None = None) -> ValueTable:
+        """The results table of a model, or of all, in columns."""
+        with self._store(read_only=True) as store:
+            return store.value_table(model)
+
+    def alerts(self, model: str | None = None) -> tuple[Alert, ...]:
+        """Alerts of a model, or of all, in whatever state, the latest first."""
+        with self._store(read_only=True) as store:
+            return store.alerts(model=None if model is None else self.model(model).id, now=_now())
+
+    def acknowledge(self, alert_id: int, by: str, note: str | None = None) -> Alert:
+        """Marks an open alert as seen by somebody."""
+        with self._store() as store:
+            return store.acknowledge(alert_id, by=by, at=_now(), note=note)
+
+    def silence(self, alert_id: int, until: datetime, by: str) -> Alert:
+        """Keeps an open alert quiet until an instant."""
+        with self._store() as store:
+            return store.silence(alert_id, until=until, by=by, at=_now())
+
+    def trusted(self) -> bool:
+        """Whether this machine lets the workspace run what it configures."""
+        return trust.trusted(self.desk)
+
+    def trust(self) -> None:
+        """Lets the workspace run what it configures on this machine."""
+        trust.trust(self.desk)
+
+    def runnable_parts(self) -> tuple[str, ...]:
+        """What trusting the workspace lets it run or call, a line each."""
+        return trust.runnable_parts(self.desk)
+
+    def retrain(self, model: str, *, reason: str, asked_by: str) -> RetrainingRun:
+        """Starts the retraining of a model and returns at once; raises NotTrusted."""
+        from mlops_desk.operations import retraining
+
+        return retraining.start(
+            self.desk, self.model(model), reason=reason, asked_by=asked_by, trusted=self.trusted(), now=_now()
+        )
+
+    def runs(self, model: str | None = None) -> tuple[RetrainingRun, ...]:
+        """Retraining runs of a model, or of all, as they are now, the latest first."""
+        from mlops_desk.operations.retraining import latest_runs, record_ends
+
+        wanted = None if model is None else self.model(model).id
+        record_ends(self.desk, now=_now())
+        return tuple(run for run in latest_runs(self.desk) if wanted in (None, run.model))
+
+    def cancel_run(self, run_id: int, by: str) -> None:
+        """Asks a run and all that it started to end, and does not wait for it."""
+        from mlops_desk.operations import retraining
+
+        retraining.cancel(self.desk, run_id, by=by, now=_now())
+
+    def wait_for_run(
+        self, run_id: int, *, on_output: Callable[[str], None] | None = None, cancel: CancelToken | None = None
+    ) -> RetrainingRun:
+        """Waits for the end of a run and hands on what it prints; cancelling ends the waiting (raises Cancelled), not the run."""
+        from mlops_desk.operations.retraining import record_ends
+        from mlops_desk.retraining import runner
+
+        run = runner.wait(self.folder, run_id, on_output=on_output, cancel=cancel)
+        record_ends(self.desk, now=_now())
+        return run
+
+    def run_output(self, run_id: int, since: int = 0) -> tuple[str, int]:
+        """What a run printed from a byte on, and the byte to go on from."""
+        from mlops_desk.retraining import runner
+
+        return runner.output(self.folder, run_id, since)
+
+    def write_report(
+        self, path: Path, *, model: str | None = None, period: Period = ALL, now: datetime | None = None
+    ) -> None:
+        """Writes a report on a model, or on all, as HTML or JSON by the name's ending."""
+        from mlops_desk.reporting import content, document
+
+        at = now or _now()
+        models = self.desk.models if model is None else (self.model(model),)
+        with self._store(read_only=True) as store:
+            retraining = {one.id: self._retraining(store, one, at) for one in models}
+            report = content.report(store, self.name, models, period, now=at, retraining=retraining)
+        document.write_report(report, path)
+
+    def write_metrics(self, path: Path) -> int:
+        """Writes the results table as Parquet, CSV or JSON by the name's ending and returns its number of rows."""
+        from mlops_desk.reporting.tables import write_results
+
+        return write_results(self.results(), path)
+
+    def audit_entries(self) -> tuple[AuditEntry, ...]:
+        """Who did what, the latest first."""
+        with self._store(read_only=True) as store:
+            return store.audit_entries()
+
+    def verify_audit(self) -> AuditBreak | None:
+        """The first row at which the audit chain does not hold, None if all of it does."""
+        with self._store(read_only=True) as store:
+            return store.verify_audit()
+
+    def model(self, id: str) -> Model:
+        """The model of an id; raises UserError with the nearest one."""
+        from difflib import get_close_matches
+
+        known = {model.id: model for model in self.desk.models}
+        if id in known:
+            return known[id]
+        near = get_close_matches(id, known, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]}?" if near else f"its models are {', '.join(known)}"
+        raise UserError(f"{self.desk.file}: there is no model {id!r}; {hint}")
+
+    def _store(self, *, read_only: bool = False) -> Store:
+        """The archive; one that is only read must be there, else UserError says how to evaluate."""
+        from mlops_desk.store.archive import Store
+
+        return Store.open(self.folder, read_only=read_only)
+
+    def _retraining(self, store: Store, model: Model, now: datetime) -> RetrainingStatus:
+        from mlops_desk.operations import retraining
+
+        alerts = store.alerts(model=model.id, now=now)
+        return retraining.status(self.desk, model, alerts, trusted=self.trusted(), now=now)
+
+    def _reread(self) -> None:
+        """Reads desk.toml again where it was changed."""
+        from mlops_desk.config.desk_file import read_desk
+
+        signature = self._file_signature()
+        if signature != self._signature:
+            self.desk = read_desk(self.desk.file)
+            self._signature = signature
+
+    def _file_signature(self) -> tuple[int, int] | None:
+        """Size and time of desk.toml, None where it is gone."""
+        try:
+            status = self.desk.file.stat()
+        except OSError:
+            return None
+        return status.st_size, status.st_mtime_ns
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
