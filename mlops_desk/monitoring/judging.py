@@ -11,12 +11,26 @@ from mlops_desk.domain.threshold import CalibratedThreshold, Severity, Threshold
 from mlops_desk.metrics import quality
 from mlops_desk.monitoring.requests import Request
 from mlops_desk.monitoring.thresholds import (
+    LEAST_REFERENCE_CHUNKS,
     ReferenceCourse,
     default_threshold,
     limits_of_chunks,
     reference_verdict,
     verdict,
 )
+
+
+GROWING = (
+    "rows",
+    "sum",
+    "business_value",
+    "true_positive",
+    "true_negative",
+    "false_positive",
+    "false_negative",
+    "confusion",
+)
+"""Metrics that grow with the rows: a chunk's is compared with the reference's average chunk, not with its whole."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,8 +98,13 @@ def _limits(
     if isinstance(series.threshold, CalibratedThreshold):
         return calibrated()
     known = [value for value in course if value is not None]
-    needs_whole = len(known) < 5 or series.request.definition.family is Family.DATA_QUALITY
-    reference = ReferenceCourse(chunk_values=tuple(course), whole=whole().value if needs_whole else None)
+    needs_whole = len(known) < LEAST_REFERENCE_CHUNKS or series.request.definition.family is Family.DATA_QUALITY
+    own = None
+    if series.key.metric in GROWING:
+        own = sum(known) / len(known) if known else None
+    elif needs_whole:
+        own = whole().value
+    reference = ReferenceCourse(chunk_values=tuple(course), whole=own)
     errors = [measurement.sampling_error for measurement in series.measurements]
     return limits_of_chunks(
         series.threshold, series.request.definition, reference, errors, convention=series.request.monitor.convention
