@@ -19,7 +19,6 @@ from mlops_desk.monitoring.thresholds import (
     verdict,
 )
 
-
 GROWING = (
     "rows",
     "sum",
