@@ -61,11 +61,7 @@ RECOMMENDED: tuple[tuple[str, Family], ...] = (
     ("label_shift_given_score", Family.CONCEPT_DRIFT),
     ("estimation_gap", Family.CONCEPT_DRIFT),
     *((f"{parity}_{how}", Family.FAIRNESS) for parity in _PARITIES for how in ("difference", "ratio")),
-    *(
-        (f"{metric}_{how}", Family.FAIRNESS)
-        for metric in regression_fairness.METRICS
-        for how in ("difference", "ratio")
-    ),
+    *((f"{metric}_ratio", Family.FAIRNESS) for metric in regression_fairness.METRICS),
     ("missing_rate", Family.DATA_QUALITY),
     ("unseen_rate", Family.DATA_QUALITY),
     ("out_of_range_rate", Family.DATA_QUALITY),
