@@ -21,7 +21,7 @@ from mlops_desk.aggregates.parts import (
     groups_of_mixed,
     single_part,
 )
-from mlops_desk.domain.periods import Periods
+from mlops_desk.domain.periods import EARLIEST, LATEST, Periods
 from mlops_desk.domain.slicing import ChunkRule, Incomplete, Split
 from mlops_desk.warehouse.connection import Connection, literal, quoted
 from mlops_desk.warehouse.footers import Footer
@@ -54,10 +54,29 @@ def local_sql(time: TimeColumn, timezone: str, prefix: str = "") -> str:
     return f"timezone({literal(timezone)}, {name})"
 
 
-def nanoseconds_sql(time: TimeColumn, prefix: str = "") -> str:
-    """The timestamp as nanoseconds since 1970."""
-    name = prefix + quoted(time.name)
-    return f"epoch_ns({name})" if time.zoned else f"epoch_ns(cast({name} as TIMESTAMP_NS))"
+def nanoseconds_sql(slicing: Slicing, footer: Footer, prefix: str = "") -> str | None:
+    """The timestamp of a file as nanoseconds since 1970, NULL beyond what they can tell; None without a timestamp column.
+
+    It is local time where no file carries a zone; where some do, those that carry none are turned into instants, too.
+    """
+    if slicing.time is None or not slicing.time.is_in(footer):
+        return None
+    name = prefix + quoted(slicing.time.name)
+    zoned = slicing.time.of(footer).zoned
+    if slicing.time.zoned and not zoned:
+        name = f"timezone({literal(slicing.rule.timezone)}, cast({name} as TIMESTAMP))"
+    return f"try(epoch_ns({name}))" if slicing.time.zoned else f"epoch_ns(try_cast({name} as TIMESTAMP_NS))"
+
+
+def _known_sql(slicing: Slicing, footer: Footer) -> str:
+    """Whether a row counts: it has a time (that can be told in nanoseconds) and passes the filter."""
+    if slicing.time is not None and not slicing.time.is_in(footer):
+        return "false"
+    terms = [f"({slicing.filter})"] if slicing.filter else []
+    if slicing.time is not None:
+        name = quoted(slicing.time.name)
+        terms += [f"{name} is not null", f"{name} >= timestamp '{EARLIEST}'", f"{name} < timestamp '{LATEST}'"]
+    return " and ".join(terms) or "true"
 
 
 def number_sql(periods: Periods, local: str) -> str:
@@ -91,7 +110,8 @@ def batches_of(connection: Connection, footers: Sequence[Footer], slicing: Slici
     batches = batches_of_single(singles)
     for group in groups_of_mixed(mixed):
         numbers, in_reference = _numbers_by_time(connection, group, slicing, slicing.periods, slicing.time)
-        batches += batches_of_mixed(group, split, numbers, in_reference if split is None else None)
+        inside = in_reference if split is None else None
+        batches += batches_of_mixed(group, split, numbers, inside, slicing.periods.settled)
     return batches
 
 
@@ -99,20 +119,21 @@ def _numbers_by_time(
     connection: Connection, footers: Sequence[Footer], slicing: Slicing, periods: Periods, time: TimeColumn
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """The number of the period of each row, and whether it belongs to the reference."""
-    local = local_sql(time, periods.timezone)
-    number = number_sql(periods, local)
-    known = f"{quoted(time.name)} is not null" + (f" and ({slicing.filter})" if slicing.filter else "")
-    inside = _in_reference(slicing, local)
+    number = "null::BIGINT"
+    if time.is_in(footers[0]):
+        number = number_sql(periods, local_sql(time.of(footers[0]), periods.timezone))
+    known, inside = _known_sql(slicing, footers[0]), _in_reference(slicing, footers[0])
     query = f"select case when {known} then {number} end n, {inside} r from {log_relation(footers)}"
     result = connection.columns(query)
     numbers = np.ma.filled(np.ma.asarray(result["n"]).astype(np.int64), NO_NUMBER)
     return np.asarray(numbers), np.asarray(np.ma.filled(result["r"], False), dtype=np.bool_)
 
 
-def _in_reference(slicing: Slicing, local: str) -> str:
-    """Whether a local time lies in the reference period."""
-    if slicing.reference is None:
+def _in_reference(slicing: Slicing, footer: Footer) -> str:
+    """Whether a row's local time lies in the reference period."""
+    if slicing.reference is None or slicing.time is None or not slicing.time.is_in(footer):
         return "false"
+    local = local_sql(slicing.time.of(footer), slicing.rule.timezone)
     start, end = slicing.reference.start.isoformat(sep=" "), slicing.reference.end.isoformat(sep=" ")
     return f"({local} >= timestamp {literal(start)} and {local} < timestamp {literal(end)})"
 
@@ -142,7 +163,7 @@ def batches_of_mixed_in_groups(
     for group in groups_of_mixed(footers):
         own = np.concatenate([numbers[rows_of[footer.path]] for footer in group])
         own_inside = np.concatenate([inside[rows_of[footer.path]] for footer in group])
-        batches += batches_of_mixed(group, split, own, own_inside if split is None else None)
+        batches += batches_of_mixed(group, split, own, own_inside if split is None else None, int)
     return batches
 
 
@@ -165,14 +186,9 @@ def _order_of_rows(
     """(nanoseconds or None, whether the row counts, whether it belongs to the reference) along all rows of all files."""
     pieces = []
     for footer in footers:
-        terms = [f"({slicing.filter})" if slicing.filter else "true"]
-        if slicing.time is None:
-            query = f"select {terms[0]} k, false r, 0::BIGINT t from {log_relation([footer])}"
-        else:
-            terms.append(f"{quoted(slicing.time.name)} is not null")
-            inside = _in_reference(slicing, local_sql(slicing.time, slicing.rule.timezone))
-            moment = nanoseconds_sql(slicing.time)
-            query = f"select {' and '.join(terms)} k, {inside} r, {moment} t from {log_relation([footer])}"
+        known_sql, inside = _known_sql(slicing, footer), _in_reference(slicing, footer)
+        moment = nanoseconds_sql(slicing, footer) or "0::BIGINT"
+        query = f"select {known_sql} k, {inside} r, {moment} t from {log_relation([footer])}"
         result = connection.columns(query)
         known = np.asarray(np.ma.filled(result["k"], False), dtype=np.bool_)
         inside_rows = np.asarray(np.ma.filled(result["r"], False), dtype=np.bool_)

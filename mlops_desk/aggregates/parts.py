@@ -7,17 +7,19 @@ Parts are cached by file, so a part's key is the file's fingerprint, the split a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mlops_desk.domain.periods import EPOCH, Periods
+from mlops_desk.domain.errors import UserError
+from mlops_desk.domain.periods import EARLIEST, EPOCH, LATEST, Periods, in_local
 from mlops_desk.domain.slicing import Split
 from mlops_desk.warehouse.footers import Footer
 
+ZONED = "TIMESTAMP WITH TIME ZONE"
 NO_PART = 65_535
 """In a column of part numbers: the row belongs to no part."""
 PARTS_OF_A_BATCH = 250
@@ -61,10 +63,18 @@ class Batch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimeColumn:
-    """The timestamp column: its name, and whether it carries a zone (then it is turned into local time)."""
+    """The timestamp column: its name, and whether it carries a zone (then it is turned into local time), in one file or in any."""
 
     name: str
     zoned: bool
+
+    def of(self, footer: Footer) -> TimeColumn:
+        """The column as one file has it."""
+        return replace(self, zoned=dict(footer.columns).get(self.name) == ZONED)
+
+    def is_in(self, footer: Footer) -> bool:
+        """Whether a file has the column."""
+        return self.name in dict(footer.columns)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,16 +87,8 @@ class ReferencePeriod:
 
 def local_time(nanoseconds: int, zoned: bool, periods: Periods) -> datetime:
     """A timestamp as naive local time."""
-    from datetime import timedelta
-
-    from mlops_desk.domain.periods import zone
-
     moment = EPOCH + timedelta(microseconds=nanoseconds // 1000)
-    if not zoned or periods.timezone == "UTC":
-        return moment
-    from datetime import UTC
-
-    return moment.replace(tzinfo=UTC).astimezone(zone(periods.timezone)).replace(tzinfo=None)
+    return in_local(moment.replace(tzinfo=UTC), periods.timezone) if zoned else moment
 
 
 def single_part(
@@ -97,12 +99,14 @@ def single_part(
     `split` is given where the whole file belongs to it; else `reference` decides.
     """
     span = footer.ranges.get(time.name)
-    if span is None or span.earliest is None or span.latest is None or span.nulls != 0:
+    if span is None or span.earliest is None or span.latest is None or span.nulls != 0 or time != time.of(footer):
         return None
     first = local_time(span.earliest, time.zoned, periods)
     last = local_time(span.latest, time.zoned, periods)
-    number = periods.number_of(first)
-    if number != periods.number_of(last):
+    if first < EARLIEST or last >= LATEST:
+        return None
+    number = periods.settled(periods.number_of(first))
+    if number != periods.settled(periods.number_of(last)):
         return None
     if split is None:
         split = _split_of(first, last, reference)
@@ -150,12 +154,16 @@ def groups_of_mixed(footers: Sequence[Footer]) -> list[tuple[Footer, ...]]:
 
 
 def batches_of_mixed(
-    footers: Sequence[Footer], split: Split | None, numbers: NDArray[np.int64], in_reference: NDArray[np.bool_] | None
+    footers: Sequence[Footer],
+    split: Split | None,
+    numbers: NDArray[np.int64],
+    in_reference: NDArray[np.bool_] | None,
+    settled: Callable[[int], int],
 ) -> list[Batch]:
     """Batches of files whose rows belong to different parts.
 
-    `numbers` holds for each row of the files, in order, the number of its chunk, or -2**62 where it belongs to none;
-    `in_reference` whether it belongs to the reference, where `split` is None.
+    `numbers` holds for each row of the files, in order, the number of its chunk (which `settled` makes final), or NO_NUMBER where it
+    belongs to none; `in_reference` whether it belongs to the reference, where `split` is None. Raises UserError for too many parts.
     """
     batches: list[Batch] = []
     codes: list[NDArray[np.uint16]] = []
@@ -165,7 +173,12 @@ def batches_of_mixed(
     for footer in footers:
         rows = slice(at, at + footer.rows)
         at += footer.rows
-        own, code = _parts_of_file(footer, split, numbers[rows], None if in_reference is None else in_reference[rows])
+        inside = None if in_reference is None else in_reference[rows]
+        own, code = _parts_of_file(footer, split, numbers[rows], inside, settled)
+        if len(own) >= NO_PART:
+            raise UserError(
+                f"{footer.path}: its rows lie in {len(own):,} chunks; choose longer chunks in models.chunks"
+            )
         if files and len(parts) + len(own) > PARTS_OF_A_BATCH:
             batches.append(Batch(footers=tuple(files), parts=tuple(parts), numbers=np.concatenate(codes)))
             codes, parts, files = [], [], []
@@ -181,21 +194,37 @@ NO_NUMBER = -(2**62)
 
 
 def _parts_of_file(
-    footer: Footer, split: Split | None, numbers: NDArray[np.int64], in_reference: NDArray[np.bool_] | None
+    footer: Footer,
+    split: Split | None,
+    numbers: NDArray[np.int64],
+    in_reference: NDArray[np.bool_] | None,
+    settled: Callable[[int], int],
 ) -> tuple[list[Part], NDArray[np.int64]]:
     """The parts of one file, and the part of each row."""
     known = numbers != NO_NUMBER
     doubled = 2 * numbers + (0 if in_reference is None else in_reference.astype(np.int64))
     if not known.any():
         return [], np.full(len(numbers), NO_PART, dtype=np.int64)
-    lowest = int(doubled[known].min())
-    shifted = np.where(known, doubled - lowest, 0)
-    present = np.flatnonzero(np.bincount(shifted[known]))
-    place = np.zeros(int(present[-1]) + 1, dtype=np.int64)
-    place[present] = np.arange(len(present))
-    parts = []
-    for value in present.tolist():
-        number, referenced = divmod(value + lowest, 2)
+    present, place = _distinct(doubled[known])
+    parts: dict[tuple[Split, int], int] = {}
+    final = np.zeros(len(present), dtype=np.int64)
+    for index, value in enumerate(present.tolist()):
+        number, referenced = divmod(value, 2)
         own = split or (Split.REFERENCE if referenced else Split.ANALYSIS)
-        parts.append(Part(footer=footer, split=own, number=number))
-    return parts, np.where(known, place[shifted], NO_PART)
+        final[index] = parts.setdefault((own, settled(number)), len(parts))
+    codes = np.full(len(numbers), NO_PART, dtype=np.int64)
+    codes[known] = final[place]
+    return [Part(footer=footer, split=own, number=number) for own, number in parts], codes
+
+
+def _distinct(values: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The distinct values, ascending, and which of them each is; by counting where they lie close together."""
+    lowest = int(values.min())
+    if int(values.max()) - lowest > 4 * len(values) + 1000:
+        present, place = np.unique(values, return_inverse=True)
+        return present, place
+    shifted = values - lowest
+    present = np.flatnonzero(np.bincount(shifted))
+    where = np.zeros(int(present[-1]) + 1, dtype=np.int64)
+    where[present] = np.arange(len(present))
+    return present + lowest, where[shifted]

@@ -1,7 +1,7 @@
 """Periods of time as numbered chunks: 1h, 6h, 1d, 1w, 1mo, 1q, 1y, cut in the local time of a zone.
 
 Period 0 of hours, days and months begins on 1970-01-01 00:00 local time; weeks begin on Mondays. Where the clock is set back, the hour
-that occurs twice is one period; where it is set forward, the hour that does not occur has no rows.
+that occurs twice is one period; where it is set forward, rows of an hour that does not occur belong to the next (`settled`).
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - local time
+EARLIEST, LATEST = datetime(1678, 1, 1), datetime(2262, 1, 1)  # noqa: DTZ001 - local time
+"""Half-open; what lies beyond cannot be told in nanoseconds, and stands for no time (9999-12-31)."""
 MONDAY_OFFSET_DAYS = 3
 """1970-01-01 was a Thursday, three days after a Monday."""
 
@@ -79,6 +81,12 @@ class Periods:
             year, month = divmod(EPOCH.year * 12 + number * self.months, 12)
             return datetime(year, month + 1, 1)  # noqa: DTZ001 - local time
         return EPOCH + timedelta(hours=number * self.hours - self.offset_hours)
+
+    def settled(self, number: int) -> int:
+        """The number itself, or of the next period that takes time, where the clock is set forward over the whole of this one."""
+        while self.start(number) == self.start(number + 1):
+            number += 1
+        return number
 
     def start(self, number: int) -> datetime:
         """When a period begins, aware, in UTC."""
