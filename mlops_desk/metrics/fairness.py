@@ -8,6 +8,7 @@ of group / overall or its inverse. Intervals are of the two rates compared, chos
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -44,6 +45,9 @@ NO_ROWS_FOR = {
     "label_rate": "no row has a label",
 }
 """Rates by group, and why one of them does not exist."""
+
+COUNTS = {"true_negative": (0, 0), "false_negative": (0, 1), "false_positive": (1, 0), "true_positive": (1, 1)}
+"""Counts by group, and where they stand by prediction and label."""
 
 ALL_ZERO = "the rate is 0 in every group"
 
@@ -92,6 +96,10 @@ def group_fairness(
                 held[metric].append(found)
                 value = proportion(found.rate.hits, found.rate.rows) if found.rate else Measurement(found.value)
             readings.append(Reading(metric=metric, measurement=value, group=group, class_=table.class_))
+    for group, counts in zip(table.groups, table.counts, strict=True):
+        for metric, place in COUNTS.items():
+            count = Measurement(float(counts[place]))
+            readings.append(Reading(metric=metric, measurement=count, group=group, class_=table.class_))
     overall = table.counts.sum(axis=0)
     for parity, metrics in PARITIES.items():
         for suffix, (compare, worse) in COMPARISONS.items():
@@ -259,8 +267,22 @@ def _definition(id: str, name: str, direction: Direction, metrics: tuple[str, ..
     )
 
 
+def _count_definition(id: str) -> Definition:
+    return Definition(
+        id=id,
+        family=Family.FAIRNESS,
+        name=id.replace("_", " ").capitalize() + "s",
+        direction=Direction.NEITHER,
+        range=(0.0, math.inf),
+        tasks=("binary", "multiclass"),
+        conventions=(Convention.DESK, Convention.FAIRLEARN),
+        needs_labels=True,
+    )
+
+
 DEFINITIONS: tuple[Definition, ...] = (
     *(_definition(rate, _NAMES[rate], _BETTER.get(rate, Direction.NEITHER), (rate,)) for rate in NO_ROWS_FOR),
+    *(_count_definition(count) for count in COUNTS),
     *(
         _definition(parity + suffix, f"{_NAMES[parity]} {told}", direction, metrics)
         for parity, metrics in PARITIES.items()
