@@ -176,7 +176,7 @@ def _check_lists(table: Table, roles: ColumnRoles) -> None:
         parts = [part.strip() for part in attribute.split(INTERSECTION)]
         if "" in parts or len(set(parts)) < len(parts):
             raise table.error(("protected", index), f"must join different columns by {INTERSECTION}, as in sex×race")
-        if attribute != INTERSECTION.join(parts):
+        if len(parts) > 1 and attribute != INTERSECTION.join(parts):
             raise table.error(
                 ("protected", index), f"has blanks around {INTERSECTION}: write {INTERSECTION.join(parts)}"
             )

@@ -13,7 +13,7 @@ from mlops_desk.domain.periods import parse_periods, zone
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 """Units of durations; of periods, which may also be months, see mlops_desk.domain.periods."""
 
-_DURATION = re.compile(r"(\d{1,15}(?:\.\d{1,15})?)([smhdw])", re.ASCII)
+_DURATION = re.compile(r"(\d{1,15}(?:\.\d{1,30})?)([smhdw])", re.ASCII)
 _DAY_FIRST = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _MODEL_ID = re.compile(r"[a-z0-9-]+")
 _METRIC_ID = re.compile(r"[a-z0-9_-]+")
