@@ -60,6 +60,8 @@ RECOMMENDED: tuple[tuple[str, Family], ...] = (
     ("expected_calibration_error", Family.CALIBRATION),
     ("label_shift_given_score", Family.CONCEPT_DRIFT),
     ("estimation_gap", Family.CONCEPT_DRIFT),
+    ("prediction_rate", Family.FAIRNESS),
+    ("mean_prediction", Family.FAIRNESS),
     *((f"{parity}_{how}", Family.FAIRNESS) for parity in _PARITIES for how in ("difference", "ratio")),
     *((f"{metric}_ratio", Family.FAIRNESS) for metric in regression_fairness.METRICS),
     ("missing_rate", Family.DATA_QUALITY),

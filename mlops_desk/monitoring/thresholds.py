@@ -79,17 +79,18 @@ def default_threshold(
             return _DEVIATION
         return _SHIFT if metric in ("label_shift_given_score", "label_shift_given_score_p") else None
     if family in (Family.FAIRNESS, Family.ESTIMATED_FAIRNESS):
-        return _fairness_threshold(metric)
+        return _fairness_threshold(definition)
     if family is Family.DATA_QUALITY:
         return _quality_threshold(metric, chunk_hours)
     return None
 
 
-def _fairness_threshold(id: str) -> Threshold | None:
-    comparison = id.removesuffix("_to_overall")
+def _fairness_threshold(definition: Definition) -> Threshold | None:
+    comparison = definition.id.removesuffix("_to_overall")
     if comparison.endswith("_ratio"):
         return IntervalThreshold(lower=0.8)
-    return IntervalThreshold(upper=0.1) if comparison.endswith("_difference") else None
+    in_units_of_the_target = "regression" in definition.tasks
+    return IntervalThreshold(upper=0.1) if comparison.endswith("_difference") and not in_units_of_the_target else None
 
 
 def _quality_threshold(id: str, chunk_hours: float | None) -> Threshold | None:
