@@ -1,0 +1,306 @@
+"""What a report tells: the overview of each model, and the tables behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from mlops_desk import __version__, theme
+from mlops_desk.domain.errors import UserError
+from mlops_desk.domain.metric import Family, SeriesKey, Verdict
+from mlops_desk.domain.model import Model
+from mlops_desk.domain.overview import Distribution, Overview, Period, RetrainingStatus
+from mlops_desk.reporting.matrix import column_roles, column_series
+from mlops_desk.reporting.naming import limits_text, metric_name, value_text
+from mlops_desk.reporting.page import (
+    Cells,
+    Grid,
+    Page,
+    last_reason,
+    latest,
+    number_of,
+    numbers,
+    plain,
+    read_page,
+    verdict_of,
+    worst,
+)
+from mlops_desk.reporting.summary import COUNTS, distribution, overview_of, performance_lines
+from mlops_desk.reporting.tiles import LEADING
+from mlops_desk.reporting.wording import convention_texts, threshold_texts
+from mlops_desk.store.archive import Store
+
+SHOWN_DISTRIBUTIONS = 6
+SECOND_DRIFT_METRICS = ("psi", "wasserstein", "kolmogorov_smirnov", "hellinger", "jensen_shannon")
+RATES = ("missing_rate", "unseen_rate", "out_of_range_rate")
+COMPARED_SUFFIXES = ("_ratio", "_difference")
+FEATURE = "feature"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """The latest number of a series, and how it stands.
+
+    Attributes
+    ----------
+    place : of its chunk among those of the page, None where no chunk has a number. reason : why, then.
+    """
+
+    key: SeriesKey
+    title: str
+    place: int | None
+    value: float | None
+    value_text: str
+    interval_lower: float | None
+    interval_upper: float | None
+    limit_text: str
+    verdict: Verdict
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accuracy:
+    """A metric as realised and as estimated."""
+
+    metric: str
+    title: str
+    realised: Standing | None
+    estimated: Standing | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnRow:
+    """A column's drift and data quality.
+
+    Attributes
+    ----------
+    role : feature, prediction, score or target. latest, limit : of the matrix's metric in the last chunk, None where untested.
+    greatest : of the page. second : another drift metric in the last chunk. alerts : chunks in which any drift metric alerts.
+    missing_rate, strange_rate : in the last chunk; strange are unseen categories or values out of the reference's range.
+    verdict : the worst of the last chunk's drift verdicts. reason : why that is untested.
+    """
+
+    column: str
+    role: str
+    latest: float | None
+    limit: float | None
+    greatest: float | None
+    second: float | None
+    alerts: int
+    missing_rate: float | None
+    strange_rate: float | None
+    verdict: Verdict
+    reason: str | None
+    points: tuple[float | None, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelReport:
+    """What a report tells of one model.
+
+    Attributes
+    ----------
+    drift_metric, second_metric : ids behind `latest` and `second` of the columns; empty where there is none.
+    comparisons : of protected groups. quality, concept : series of the model as a whole.
+    conventions, thresholds : in words.
+    """
+
+    overview: Overview
+    drift_metric: str
+    second_metric: str
+    columns: tuple[ColumnRow, ...]
+    accuracy: tuple[Accuracy, ...]
+    comparisons: tuple[Standing, ...]
+    concept: tuple[Standing, ...]
+    quality: tuple[Standing, ...]
+    distributions: tuple[Distribution, ...]
+    conventions: tuple[str, ...]
+    thresholds: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """A report on some models of a workspace, made at an instant."""
+
+    workspace: str
+    generated_at: datetime
+    program_version: str
+    models: tuple[ModelReport, ...]
+
+
+def report(
+    store: Store,
+    workspace: str,
+    models: Sequence[Model],
+    period: Period,
+    *,
+    now: datetime,
+    retraining: Mapping[str, RetrainingStatus],
+) -> Report:
+    """The report on some models; raises UserError if none of them was ever evaluated."""
+    evaluated = [model for model in models if store.last_evaluation(model.id) is not None]
+    if not evaluated:
+        raise UserError(
+            f"{workspace}: there is nothing to report, because no model was evaluated: `mlops-desk run` does that"
+        )
+    return Report(
+        workspace=workspace,
+        generated_at=now,
+        program_version=__version__,
+        models=tuple(
+            model_report(store, model, period, now=now, retraining=retraining[model.id]) for model in evaluated
+        ),
+    )
+
+
+def model_report(
+    store: Store, model: Model, period: Period, *, now: datetime, retraining: RetrainingStatus
+) -> ModelReport:
+    """What a report tells of a model that was evaluated."""
+    page = read_page(store, model, period, None, everything=True)
+    overview = overview_of(store, page, now=now, retraining=retraining)
+    first = overview.matrix.metric if overview.matrix is not None else ""
+    second = second_metric(page, first)
+    keys = [key for grid in grids(page) for key in grid]
+    return ModelReport(
+        overview=overview,
+        drift_metric=first,
+        second_metric=second,
+        columns=column_rows(page, overview, first, second),
+        accuracy=accuracies(page),
+        comparisons=comparisons(page),
+        concept=whole_series(page.concept),
+        quality=whole_series(page.quality),
+        distributions=shown_distributions(store, page, overview),
+        conventions=convention_texts(keys),
+        thresholds=threshold_texts(model, keys),
+    )
+
+
+def grids(page: Page) -> tuple[Grid, ...]:
+    """All that a page read."""
+    return (page.drift, page.performance, page.estimated, page.concept, page.fairness, page.quality)
+
+
+def standing(key: SeriesKey, cells: Cells, title: str) -> Standing:
+    """How a series stands in the latest chunk that has a number."""
+    place = latest(cells)
+    cell = None if place is None else cells[place]
+    value = number_of(cell)
+    return Standing(
+        key=key,
+        title=title,
+        place=place,
+        value=value,
+        value_text=value_text(key, value),
+        interval_lower=None if cell is None else cell.measurement.interval_lower,
+        interval_upper=None if cell is None else cell.measurement.interval_upper,
+        limit_text=theme.ABSENT if cell is None else limits_text(key, cell.limits, value),
+        verdict=verdict_of(cell),
+        reason=last_reason(cells) if cell is None else None,
+    )
+
+
+def accuracies(page: Page) -> tuple[Accuracy, ...]:
+    """Every metric of accuracy, the leading ones first."""
+    leading = () if page.model.task is None else LEADING[page.model.task]
+    names = dict.fromkeys((*leading, *(line.key.metric for line in performance_lines(page))))
+    rows = []
+    for metric in names:
+        realised, estimated = (plain(grid, metric) for grid in (page.performance, page.estimated))
+        title = metric_name(Family.PERFORMANCE, metric)
+        if (realised is not None or estimated is not None) and metric not in COUNTS:
+            rows.append(
+                Accuracy(
+                    metric=metric,
+                    title=title,
+                    realised=None if realised is None else standing(*realised, title),
+                    estimated=None if estimated is None else standing(*estimated, title),
+                )
+            )
+    return tuple(rows)
+
+
+def comparisons(page: Page) -> tuple[Standing, ...]:
+    """The comparisons of protected groups that were computed, attribute by attribute."""
+    found = [
+        (key, cells)
+        for key, cells in page.fairness.items()
+        if key.group is None and key.column is not None and key.metric.endswith(COMPARED_SUFFIXES)
+    ]
+    found.sort(key=lambda pair: (pair[0].column or "", pair[0].class_ or "", pair[0].metric))
+    return tuple(standing(key, cells, comparison_title(key)) for key, cells in found)
+
+
+def comparison_title(key: SeriesKey) -> str:
+    """`Equalized odds difference`, with its class and convention where they matter."""
+    title = metric_name(key.family, key.metric)
+    title += "" if key.class_ is None else f", class {key.class_}"
+    return title if key.convention == "desk" else f"{title} ({key.convention})"
+
+
+def whole_series(grid: Grid) -> tuple[Standing, ...]:
+    """The series of a grid that are of all rows and no column."""
+    return tuple(
+        standing(key, cells, metric_name(key.family, key.metric))
+        for key, cells in grid.items()
+        if key.column is None and key.group is None and key.class_ is None
+    )
+
+
+def second_metric(page: Page, first: str) -> str:
+    """Another drift metric that columns have, empty where there is none."""
+    present = {key.metric for key in page.drift if key.column is not None}
+    return next((metric for metric in SECOND_DRIFT_METRICS if metric in present and metric != first), "")
+
+
+def column_rows(page: Page, overview: Overview, first: str, second: str) -> tuple[ColumnRow, ...]:
+    """A row for each column of the matrix, in its order."""
+    if overview.matrix is None:
+        return ()
+    roles = column_roles(page)
+    firsts, seconds = (
+        {key.column: cells for key, cells in column_series(page, metric).items()} for metric in (first, second)
+    )
+    every: dict[str, list[Cells]] = {}
+    for key, cells in page.drift.items():
+        every.setdefault(key.column or "", []).append(cells)
+    rates = {(key.column, key.metric): cells for key, cells in page.quality.items() if key.metric in RATES}
+    rows = []
+    for column in overview.matrix.columns:
+        cells = firsts[column]
+        verdicts = [worst(verdict_of(cell) for cell in chunk) for chunk in zip(*every[column], strict=True)]
+        known = [value for value in numbers(cells) if value is not None]
+        last = cells[-1]
+        missing, *strange = (number_of(rates[column, rate][-1]) if (column, rate) in rates else None for rate in RATES)
+        rows.append(
+            ColumnRow(
+                column=column,
+                role=roles.get(column, FEATURE),
+                latest=number_of(last),
+                limit=None if last is None else last.limits.upper,
+                greatest=max(known, default=None),
+                second=number_of(seconds[column][-1]) if column in seconds else None,
+                alerts=verdicts.count(Verdict.ALERT),
+                missing_rate=missing,
+                strange_rate=max((rate for rate in strange if rate is not None), default=None),
+                verdict=verdicts[-1],
+                reason=last_reason(cells) if verdicts[-1] is Verdict.UNTESTED else None,
+                points=numbers(cells),
+            )
+        )
+    return tuple(rows)
+
+
+def shown_distributions(store: Store, page: Page, overview: Overview) -> tuple[Distribution, ...]:
+    """The columns that drift most, in the reference and in the last chunk."""
+    if overview.matrix is None:
+        return ()
+    last = page.chunks[-1].key
+    stored = [
+        column
+        for column in overview.matrix.columns
+        if store.distribution(page.model.id, column, "analysis", {last}) is not None
+    ]
+    return tuple(distribution(store, page.model, column, (last,)) for column in stored[:SHOWN_DISTRIBUTIONS])
