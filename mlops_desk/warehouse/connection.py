@@ -42,6 +42,11 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+def path_literal(path: Path) -> str:
+    """A path as an SQL string that means this file alone, whatever patterns its name looks like."""
+    return literal("".join(f"[{character}]" if character in "*?[" else character for character in str(path)))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineSettings:
     """How much of the machine an engine may use."""
@@ -67,7 +72,7 @@ class Connection:
         self._instance = duckdb.connect(":memory:")
         self._running: set[duckdb.DuckDBPyConnection] = set()
         self._lock = threading.Lock()
-        paths = ", ".join(literal(str(path)) for path in files)
+        paths = ", ".join(dict.fromkeys(name for path in files for name in (literal(str(path)), path_literal(path))))
         for statement in (
             f"set threads = {self.settings.threads}",
             f"set memory_limit = {literal(self.settings.memory_limit)}",
@@ -82,6 +87,13 @@ class Connection:
         ):
             self._instance.execute(statement)
         self._forget = self._cancel.on_cancel(self._interrupt)
+
+    @property
+    def engine_errors(self) -> tuple[type[Exception], ...]:
+        """What a query raises that the engine cannot answer."""
+        import duckdb
+
+        return (duckdb.Error,)
 
     def close(self) -> None:
         """Ends the instance and everything that it holds in memory."""
@@ -109,6 +121,7 @@ class Connection:
         with self._lock:
             self._running.add(cursor)
         try:
+            self._cancel.raise_if_cancelled()  # it may have been cancelled before the cursor could be interrupted
             yield cursor
         except duckdb.InterruptException as error:
             raise Cancelled from error

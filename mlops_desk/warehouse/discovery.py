@@ -71,22 +71,31 @@ def _files_of(folder: Path, path: str, key: str) -> Iterable[Path]:
     """The Parquet files of one path."""
     whole = Path(os.path.normpath(folder / Path(path).expanduser()))
     if any(character in path for character in GLOB_CHARACTERS) and not whole.exists():
+        base = _base(whole)
         matches = (Path(match) for match in glob.iglob(str(whole), recursive=True))  # noqa: PTH207 - a pattern may be absolute
-        return [match for match in matches if match.is_file() and _is_finished(match)]
+        return [match for match in matches if match.is_file() and _is_finished(match, base)]
     if whole.is_dir():
         return [
             file
             for file in whole.rglob("*")
-            if file.suffix.lower() in SUFFIXES and file.is_file() and _is_finished(file)
+            if file.suffix.lower() in SUFFIXES and file.is_file() and _is_finished(file, whole)
         ]
     if not whole.exists():
         raise UserError(f"{key}: there is no file or folder {whole}")
     return [whole]
 
 
-def _is_finished(file: Path) -> bool:
-    """Whether a listed file is meant to be read."""
-    return not file.name.startswith((".", "_")) and not file.name.lower().endswith(UNFINISHED)
+def _base(pattern: Path) -> Path:
+    """The folder of a pattern down to which it names every part."""
+    parents = [parent for parent in pattern.parents if not any(one in str(parent) for one in GLOB_CHARACTERS)]
+    return parents[0]
+
+
+def _is_finished(file: Path, base: Path) -> bool:
+    """Whether a file found below a folder is meant to be read; a hidden part of its path hides it, unless it is a partition."""
+    *folders, name = file.relative_to(base).parts
+    hidden = name.startswith((".", "_")) or any(one.startswith((".", "_")) and "=" not in one for one in folders)
+    return not hidden and not name.lower().endswith(UNFINISHED)
 
 
 def digest(files: Iterable[SourceFile], *more: str) -> str:

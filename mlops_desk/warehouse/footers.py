@@ -13,15 +13,12 @@ from pathlib import Path
 
 import msgspec
 
-from mlops_desk.warehouse.connection import Connection, literal
+from mlops_desk.warehouse.connection import Connection, path_literal, quoted
 from mlops_desk.warehouse.discovery import SourceFile
 
 MAGIC = b"PAR1"
 RANGES = """
-select file_name, path_in_schema,
-    min(try_cast(stats_min_value as double)), max(try_cast(stats_max_value as double)),
-    min(epoch_ns(try_cast(stats_min_value as timestamp_ns))), max(epoch_ns(try_cast(stats_max_value as timestamp_ns))),
-    sum(stats_null_count), count(stats_min_value) = count(*) and count(stats_max_value) = count(*), count(stats_null_count) = count(*)
+select file_name, path_in_schema, {low}, {high}, {earliest}, {latest}, case when count(stats_null_count) = count(*) then sum(stats_null_count) end
 from parquet_metadata({files}) where row_group_num_rows > 0 group by 1, 2
 """
 
@@ -62,7 +59,7 @@ class Quarantined:
 
 def file_list(paths: Sequence[Path]) -> str:
     """Paths as an SQL list."""
-    return "[" + ", ".join(literal(str(path)) for path in paths) + "]"
+    return "[" + ", ".join(path_literal(path) for path in paths) + "]"
 
 
 def read_footers(connection: Connection, files: Sequence[SourceFile]) -> tuple[list[Footer], list[Quarantined]]:
@@ -124,10 +121,8 @@ def _read_together(connection: Connection, files: Sequence[SourceFile]) -> list[
     )
     described: dict[tuple[object, tuple[str, ...]], tuple[tuple[str, str], ...]] = {}
     ranges: dict[str, dict[str, Range]] = {}
-    for file, column, low, high, earliest, latest, nulls, bounded, counted in connection.rows(
-        RANGES.format(files=listed)
-    ):
-        ranges.setdefault(file, {})[column] = _range(low, high, earliest, latest, nulls, bounded, counted)
+    for file, column, *stated in connection.rows(_ranges_query(listed)):
+        ranges.setdefault(file, {})[column] = _range(*stated)
     footers = []
     for file in files:
         name = str(file.path)
@@ -145,28 +140,58 @@ def partition_keys(path: Path) -> tuple[str, ...]:
 
 def _described(connection: Connection, path: Path) -> tuple[tuple[str, str], ...]:
     """Columns of a file as the engine reads them."""
-    query = f"describe select * from read_parquet({literal(str(path))}, hive_partitioning = true)"
+    query = f"describe select * from read_parquet({path_literal(path)}, hive_partitioning = true)"
     return tuple((row[0], row[1]) for row in connection.rows(query))
 
 
-def _range(
-    low: float | None,
-    high: float | None,
-    earliest: int | None,
-    latest: int | None,
-    nulls: int | None,
-    bounded: bool,
-    counted: bool,
-) -> Range:
+def _ranges_query(files: str) -> str:
+    """What footers state of each column of each file: NULL where a row group does not state it, or states what is no number or time.
+
+    Bounds are texts. That of a FLOAT is the shortest that names it among FLOATs, and as DOUBLE another number.
+    """
+
+    def stated(function: str, value: str) -> str:
+        return f"case when count({value}) = count(*) then {function}({value}) end"
+
+    numbers, moments = (
+        [kind.format(f"stats_{end}_value") for end in ("min", "max")]
+        for kind in (
+            "case when type = 'FLOAT' then try_cast(try_cast({0} as float) as double) else try_cast({0} as double) end",
+            "epoch_ns(try_cast({0} as timestamp_ns))",
+        )
+    )
+    return RANGES.format(
+        files=files,
+        low=stated("min", numbers[0]),
+        high=stated("max", numbers[1]),
+        earliest=stated("min", moments[0]),
+        latest=stated("max", moments[1]),
+    )
+
+
+def _range(low: float | None, high: float | None, earliest: int | None, latest: int | None, nulls: int | None) -> Range:
     """A range with what every row group states."""
-    finite = bounded and low is not None and high is not None and math.isfinite(low) and math.isfinite(high)
+    finite = low is not None and high is not None and math.isfinite(low) and math.isfinite(high)
+    known = earliest is not None and latest is not None
     return Range(
         lowest=low if finite else None,
         highest=high if finite else None,
-        earliest=earliest if bounded and latest is not None else None,
-        latest=latest if bounded and earliest is not None else None,
-        nulls=int(nulls) if counted and nulls is not None else None,
+        earliest=earliest if known else None,
+        latest=latest if known else None,
+        nulls=None if nulls is None else int(nulls),
     )
+
+
+def unreadable_files(connection: Connection, footers: Sequence[Footer]) -> dict[Path, str]:
+    """Files whose rows cannot be read to the end, with the reason; every column of every file is read."""
+    broken = {}
+    for footer in footers:
+        terms = ", ".join(f"count({quoted(name)}), max(hash({quoted(name)}))" for name, _ in footer.columns)
+        try:
+            connection.rows(f"select {terms} from read_parquet({path_literal(footer.path)}, hive_partitioning = true)")
+        except connection.engine_errors as error:
+            broken[footer.path] = f"its rows cannot be read ({first_line(error)})"
+    return broken
 
 
 def footer_bytes(footer: Footer) -> bytes:

@@ -59,6 +59,10 @@ class ReferenceRows:
         some = (f"(select * from {log_relation([one])} where {self.predicate} limit {most})" for one in chosen)
         return "(" + " union all by name ".join(some) + ")"
 
+    def counted(self, connection: Connection) -> int:
+        """How many they really are."""
+        return int(connection.rows(f"select count(*) from {self.relation}")[0][0])
+
 
 def log_relation(footers: Sequence[Footer]) -> str:
     """Files as a table function, united by name where their columns differ."""
