@@ -12,11 +12,14 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mlops_desk.aggregates.tables import CategoryTable, Counts, ValueTable
 from mlops_desk.domain.metric import Convention
 from mlops_desk.metrics.series import Floats
 
+FINE_BINS = 256
+"""Quantile bins of an exact column that stand for its distribution function."""
 MOST_CATEGORIES = 1000
 """A column with more categories keeps the reference's most frequent; the others are one bin."""
 FEW_VALUES = 20
@@ -30,13 +33,15 @@ class Binned(NamedTuple):
 
     Attributes
     ----------
-    reference : (k,). chunks : (m, k). positions : (k,) mean value of the reference's rows of each bin where the bins are of numbers
-    (of a bin without reference rows, of the chunks'), else None.
+    reference : (k,). chunks : (m, k).
+    positions : (k,) mean value of each bin's rows, in the unit of the metric, where the bins stand for the distribution function, else None.
+    spread : (k,) whether such a bin holds several values among which a distribution function still moves, else None.
     """
 
     reference: Counts
     chunks: Counts
     positions: Floats | None = None
+    spread: NDArray[np.bool_] | None = None
 
 
 def order_statistics(table: ValueTable, ranks: Counts) -> Floats:
@@ -93,6 +98,33 @@ def quantile_bins(reference: ValueTable, chunks: Sequence[ValueTable], parts: in
     for row, chunk in zip(counts, chunks, strict=True):
         row[:] = counts_by_edges(chunk, edges)
     return Binned(counts_by_edges(reference, edges), counts)
+
+
+def fine_bins(reference: ValueTable, chunks: Sequence[ValueTable], unit: float = 1.0) -> Binned:
+    """Rows by cell, or by the finest quantile bins of an exact reference, with their positions in `unit`s.
+
+    Raises ValueError saying why where there is one bin only.
+    """
+    tables = [reference, *chunks]
+    if reference.cells is None:
+        edges = quantile_edges(reference, FINE_BINS)
+        starts = np.concatenate([[0], np.searchsorted(reference.values, edges)])
+        spread = np.diff(starts, append=len(reference.values)) > 1
+    else:
+        edges = np.unique(np.concatenate([table.cells for table in tables]))[1:]  # type: ignore[arg-type]
+        spread = np.zeros(len(edges) + 1, dtype=bool)
+    if len(edges) == 0:
+        raise ValueError(ONE_BIN if reference.exact else ONE_CELL)
+    counts = np.array([counts_by_edges(table, edges) for table in tables], dtype=np.int64)
+    sums = np.array([_sums_by_edges(table, edges) for table in tables])
+    positions = sums.sum(axis=0) / np.maximum(counts.sum(axis=0), 1) / unit
+    return Binned(counts[0], counts[1:], positions, spread)
+
+
+def _sums_by_edges(table: ValueTable, edges: Floats | Counts) -> Floats:
+    keys = table.values if table.cells is None else table.cells
+    bins = np.searchsorted(edges, keys, side="right")
+    return np.bincount(bins, weights=table.values * table.counts, minlength=len(edges) + 1)
 
 
 def histogram(table: ValueTable, edges: Floats) -> Counts:

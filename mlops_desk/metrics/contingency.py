@@ -13,7 +13,15 @@ import numpy as np
 from mlops_desk.aggregates.tables import CategoryTable, Counts
 from mlops_desk.domain.metric import Convention, Direction
 from mlops_desk.metrics.binning import category_bins
-from mlops_desk.metrics.series import CATEGORICAL, P_VALUE, CategoricalMetric, Floats, Series, drift_definitions
+from mlops_desk.metrics.series import (
+    CATEGORICAL,
+    P_VALUE,
+    Amounts,
+    CategoricalMetric,
+    Floats,
+    Series,
+    drift_definitions,
+)
 
 ONE_CATEGORY = "reference and chunk together have one category only"
 NOT_TWO = "needs exactly two categories in reference and chunk together"
@@ -34,7 +42,7 @@ DEFINITIONS = (
 )
 
 
-def _expected(reference: Counts, chunks: Counts) -> tuple[Floats, Floats, Counts]:
+def _expected(reference: Amounts, chunks: Amounts) -> tuple[Floats, Floats, Counts]:
     """Expected counts of both rows of each table, 1 where a category has no rows at all, and the degrees of freedom."""
     totals = reference + chunks
     rows, chunk_rows = reference.sum(axis=-1, keepdims=True), chunks.sum(axis=-1, keepdims=True)
@@ -42,7 +50,7 @@ def _expected(reference: Counts, chunks: Counts) -> tuple[Floats, Floats, Counts
     return share * rows, share * chunk_rows, (totals > 0).sum(axis=-1) - 1
 
 
-def chi_squared(reference: Counts, chunks: Counts, *, yates: bool = True) -> tuple[Floats, Counts]:
+def chi_squared(reference: Amounts, chunks: Amounts, *, yates: bool = True) -> tuple[Floats, Counts]:
     """Pearson's χ² Σ(O - E)²/E of each chunk's table and its degrees of freedom k - 1; `yates` corrects 2×2 tables for continuity.
 
     Equal to scipy.stats.chi2_contingency; in [0, ∞), 0 where the shares are equal.

@@ -28,6 +28,7 @@ from mlops_desk.metrics.series import (
     CATEGORICAL,
     NEEDS_EXACT,
     NUMERIC,
+    Amounts,
     CategoricalMetric,
     Floats,
     NumericMetric,
@@ -36,9 +37,9 @@ from mlops_desk.metrics.series import (
     without_values,
 )
 
-Amounts = Counts | Floats
 JENSEN_SHANNON_BINS, DECILES = 20, 10
-LN_2 = math.log(2.0)
+NANNYML_BINNED = ("jensen_shannon", "hellinger")
+"""NannyML has bins of its own for these; unseen categories are one of them."""
 
 DEFINITIONS = (
     *drift_definitions(
@@ -326,7 +327,7 @@ def _evidently_categorical(metric: str, binned: Binned) -> Series:
 def _numeric(metric: str) -> NumericMetric:
     def measured(convention: Convention, reference: ValueTable, chunks: Sequence[ValueTable]) -> Series:
         evidently = convention is Convention.EVIDENTLY and metric in EVIDENTLY
-        nannyml = convention is Convention.NANNYML and metric in ("jensen_shannon", "hellinger")
+        nannyml = convention is Convention.NANNYML and metric in NANNYML_BINNED
         if (evidently or nannyml) and not reference.exact:
             return without_values(len(chunks), NEEDS_EXACT)
         if evidently:
@@ -344,9 +345,8 @@ def _numeric(metric: str) -> NumericMetric:
 
 def _categorical(metric: str) -> CategoricalMetric:
     def measured(convention: Convention, reference: CategoryTable, chunks: Sequence[CategoryTable]) -> Series:
-        if metric == "l_infinity":
-            convention = Convention.DESK
-        binned = category_bins(convention, reference, chunks)
+        pooled = convention is Convention.NANNYML and metric in NANNYML_BINNED
+        binned = category_bins(Convention.NANNYML if pooled else Convention.DESK, reference, chunks)
         if convention is Convention.EVIDENTLY and metric in EVIDENTLY:
             return _evidently_categorical(metric, binned)
         return _series(metric, binned)

@@ -195,10 +195,15 @@ def _over(divisor: float, reference: ValueTable, parts: list[Floats]) -> Series:
     return Series(values=values, error_bounds=bounds, sampling_errors=errors)
 
 
+def wasserstein_unit(convention: Convention, reference: ValueTable) -> float:
+    """What the distance is divided by: the population standard deviation; nannyml: 1; evidently: at least 0.001."""
+    own = spread(reference)
+    return {Convention.NANNYML: 1.0, Convention.EVIDENTLY: max(own, LEAST_DIVISOR)}.get(convention, own)
+
+
 def _wasserstein(convention: Convention, reference: ValueTable, chunks: Sequence[ValueTable]) -> Series:
     """W1 over the reference's population standard deviation; nannyml: as it is; evidently: over at least 0.001."""
-    own = spread(reference)
-    divisor = {Convention.NANNYML: 1.0, Convention.EVIDENTLY: max(own, LEAST_DIVISOR)}.get(convention, own)
+    divisor = wasserstein_unit(convention, reference)
     if divisor == 0:
         return without_values(len(chunks), CONSTANT_REFERENCE)
     return _over(divisor, reference, joined([_area_between(both) for both in samples(reference, chunks)]))

@@ -10,7 +10,8 @@ import numpy as np
 from mlops_desk.aggregates.tables import CategoryTable, ValueTable
 from mlops_desk.domain.metric import Convention, Measurement, untested
 from mlops_desk.metrics import contingency, divergence, sample_tests, statistics, two_sample
-from mlops_desk.metrics.series import CategoricalMetric, NumericMetric, Series
+from mlops_desk.metrics.binning import Binned, category_bins, fine_bins, nannyml_bins, quantile_bins
+from mlops_desk.metrics.series import NEEDS_EXACT, CategoricalMetric, NumericMetric, Series
 
 Table = TypeVar("Table", ValueTable, CategoryTable)
 NUMERIC_METRICS: dict[str, NumericMetric] = {
@@ -73,6 +74,34 @@ def categorical_drift(
 
     measure = CATEGORICAL_METRICS[metric]
     return _measured(lambda rest: measure(convention, reference, rest), reference, chunks, min_rows, reason)
+
+
+def binned(
+    metric: str,
+    convention: Convention,
+    reference: ValueTable | CategoryTable,
+    chunks: Sequence[ValueTable] | Sequence[CategoryTable],
+) -> Binned:
+    """Rows by the bins of a metric that is a function of such counts, as its null needs them.
+
+    Raises ValueError saying why where there are none: one bin only, or Evidently's bins, which every chunk has of its own.
+    """
+    if convention is Convention.EVIDENTLY and metric in (*divergence.EVIDENTLY, "chi_squared"):
+        raise ValueError("Evidently's own definition has no calibrated limits")
+    if isinstance(reference, CategoryTable):
+        pooled = metric in divergence.NANNYML_BINNED
+        tables = [chunk for chunk in chunks if isinstance(chunk, CategoryTable)]
+        return category_bins(convention if pooled else Convention.DESK, reference, tables)
+    values = [chunk for chunk in chunks if isinstance(chunk, ValueTable)]
+    if metric == "kolmogorov_smirnov":
+        return fine_bins(reference, values)
+    if metric == "wasserstein":
+        return fine_bins(reference, values, two_sample.wasserstein_unit(convention, reference))
+    if convention is Convention.NANNYML and metric in divergence.NANNYML_BINNED:
+        if not reference.exact:
+            raise ValueError(NEEDS_EXACT)
+        return nannyml_bins(reference, values)
+    return quantile_bins(reference, values, divergence.SHARE_DISTANCES[metric].parts)
 
 
 def _constant(table: ValueTable) -> float | None:
