@@ -13,14 +13,12 @@ from pathlib import Path
 
 from mlops_desk.domain.errors import UserError
 from mlops_desk.domain.evaluation import EvaluationOutcome, ModelOutcome
+from mlops_desk.domain.metric import Family, Verdict
 from mlops_desk.domain.model import Desk, Model
 from mlops_desk.domain.progress import CancelToken, Progress, ProgressSink, no_progress
 from mlops_desk.domain.slicing import Split
-from mlops_desk.monitoring.alerting import update_alerts
-from mlops_desk.monitoring.counting import UnreadableFiles
-from mlops_desk.monitoring.freshness import refreshed_freshness
+from mlops_desk.domain.threshold import Alert
 from mlops_desk.monitoring.inputs import Inputs, find_inputs
-from mlops_desk.monitoring.requests import monitors_of
 from mlops_desk.store.archive import Store
 from mlops_desk.store.lock import WorkspaceLock
 
@@ -95,16 +93,35 @@ def _evaluated(
 
 def _unchanged(model: Model, store: Store, now: datetime, started: float) -> ModelOutcome:
     """The outcome of a model with nothing new; only the age of its newest row goes on."""
-    changes = refreshed_freshness(model, store, now)
+    opened: tuple[Alert, ...] = ()
+    resolved: tuple[Alert, ...] = ()
+    if age_crosses_limit(model, store, now):
+        from mlops_desk.monitoring.freshness import refreshed_freshness
+
+        changes = refreshed_freshness(model, store, now)
+        opened, resolved = changes.opened, changes.resolved
     return ModelOutcome(
         model=model.id,
-        changed=bool(changes.opened or changes.resolved),
+        changed=bool(opened or resolved),
         chunks_evaluated=0,
         rows_scanned=0,
         seconds=time.monotonic() - started,
         notes=store.notes(model.id),
-        opened=changes.opened,
-        resolved=changes.resolved,
+        opened=opened,
+        resolved=resolved,
+    )
+
+
+def age_crosses_limit(model: Model, store: Store, now: datetime) -> bool:
+    """Whether the newest row has become too old, or is no longer, since its age was judged."""
+    last = store.last_evaluation(model.id)
+    if last is None or last.log.newest_row is None:
+        return False
+    hours = (now - last.log.newest_row).total_seconds() / 3600
+    stored = store.values(model.id, family=Family.DATA_QUALITY, metric="freshness_hours", split=Split.ANALYSIS)
+    judged = [value for value in stored if value.limits.upper is not None]
+    return any(
+        (hours > (value.limits.upper or 0.0)) != (value.verdict not in (Verdict.OK, None)) for value in judged[-1:]
     )
 
 
@@ -121,7 +138,10 @@ def _renewed(
     started: float,
 ) -> ModelOutcome:
     """Counts, measures, judges and stores what changed; files that turn out to be broken are left out and it begins again."""
+    from mlops_desk.monitoring.alerting import update_alerts
+    from mlops_desk.monitoring.counting import UnreadableFiles
     from mlops_desk.monitoring.model_pass import ModelPass
+    from mlops_desk.monitoring.requests import monitors_of
     from mlops_desk.warehouse.cache import Cache
     from mlops_desk.warehouse.connection import Connection
 

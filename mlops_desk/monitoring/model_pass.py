@@ -140,7 +140,7 @@ class ModelPass:
             monitors=self._monitors,
             columns=prepared.columns,
             chunks=tuple(chunks.values()),
-            stored=lambda: self._store.values(self._model.id, split=Split.REFERENCE),
+            stored=self._stored,
             cache=self._cache,
         )
         values: list[MetricValue] = []
@@ -155,6 +155,8 @@ class ModelPass:
             if subject.slices.segment is None:
                 histograms = builder.histograms(subject)
                 versions = self._versions(subject)
+        if subjects:
+            builder.keep_courses(subjects[0], values)
         rows = sum(footer.rows for footer in (*prepared.log, *prepared.reference))
         return Found(
             chunks=tuple(chunks.values()),
@@ -170,6 +172,18 @@ class ModelPass:
             reference_text=_reference_text(self._model),
             rule_of=rules_of(self._monitors, chunk_hours(self._model)),
         )
+
+    def _stored(self, key: SeriesKey) -> list[MetricValue]:
+        """What the archive holds of a series in the reference."""
+        found = self._store.values(
+            self._model.id,
+            family=key.family,
+            metric=key.metric,
+            column=key.column,
+            segment=key.segment,
+            split=Split.REFERENCE,
+        )
+        return [value for value in found if value.key == key]
 
     def _tally(self, prepared: Prepared, plan: ScanPlan) -> Tally:
         """Counts the model's files under a plan."""
@@ -339,7 +353,11 @@ class ModelPass:
         missing = rows - sum(chunk.rows for chunk in chunks.values())
         if missing <= 0:
             return []
-        why = "have no timestamp" if self._model.logs.filter is None else "have no timestamp or are filtered out"
+        why = (
+            "have no usable timestamp"
+            if self._model.logs.filter is None
+            else "have no usable timestamp or are filtered out"
+        )
         if self._model.chunks.every is None:
             why = "belong to no chunk"
         text = f"{missing:,} rows {why} and are left out"

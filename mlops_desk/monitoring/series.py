@@ -49,7 +49,7 @@ class SeriesBuilder:
         monitors: Sequence[Monitor],
         columns: Sequence[Column],
         chunks: Sequence[Chunk],
-        stored: Callable[[], Iterable[MetricValue]],
+        stored: Callable[[SeriesKey], Iterable[MetricValue]],
         cache: Cache,
     ) -> None:
         self._model = model
@@ -57,7 +57,8 @@ class SeriesBuilder:
         self._columns = columns
         self._chunks = chunks
         self._stored = stored
-        self._courses: dict[SeriesKey, dict[str, float | None]] | None = None
+        self._courses: dict[str, list[float | None]] | None = None
+        self._reference_keys = [chunk.key for chunk in chunks if chunk.split is Split.REFERENCE]
         self._chunk_tables: tuple[Subject, ChunkTables] | None = None
         self._nulls = NullLimits(cache, model.id)
         self._cache = cache
@@ -159,10 +160,9 @@ class SeriesBuilder:
             for one, value in zip(slices, measurements, strict=True)
             if one.chunk.split is Split.REFERENCE
         }
-        order = [chunk.key for chunk in self._chunks if chunk.split is Split.REFERENCE]
-        if len(own) < len(order):
-            own = {**self._stored_course(key), **own}
-        return [own.get(name) for name in order]
+        if len(own) < len(self._reference_keys):
+            return self._stored_course(key, subject)
+        return [own.get(name) for name in self._reference_keys]
 
     def _realised(self, subject: Subject, measurer: Measurer, min_rows: int) -> dict[str, list[float | None]]:
         """Realised performance in all reference chunks by metric, kept once it is measured."""
@@ -181,13 +181,31 @@ class SeriesBuilder:
             self._chunk_tables = (subject, subject.reference_chunks())
         return self._chunk_tables[1]
 
-    def _stored_course(self, key: SeriesKey) -> dict[str, float | None]:
-        """Values of a series in the reference chunks as they are stored."""
+    def _stored_course(self, key: SeriesKey, subject: Subject) -> Sequence[float | None]:
+        """Values of a series in all reference chunks as they were measured before."""
         if self._courses is None:
-            self._courses = {}
-            for value in self._stored():
-                self._courses.setdefault(value.key, {})[value.chunk_key] = value.measurement.value
-        return self._courses.get(key, {})
+            name = self._courses_name(subject)
+            body = self._cache.get([name]).get(name)
+            self._courses = {} if body is None else msgspec.msgpack.decode(body, type=dict[str, list[float | None]])
+        known = self._courses.get(_text_of(key))
+        if known is None:
+            of_chunk = {value.chunk_key: value.measurement.value for value in self._stored(key)}
+            known = [of_chunk.get(name) for name in self._reference_keys]
+            self._courses[_text_of(key)] = known
+        return known
+
+    def _courses_name(self, subject: Subject) -> str:
+        return f"{self._model.id}:C:{digest((), subject.reference_name, repr(self._monitors))}"
+
+    def keep_courses(self, subject: Subject, values: Iterable[MetricValue]) -> None:
+        """Keeps the values of all series in the reference chunks, if they were measured now."""
+        courses: dict[str, dict[str, float | None]] = {}
+        for value in values:
+            if value.split == Split.REFERENCE.value:
+                courses.setdefault(_text_of(value.key), {})[value.chunk_key] = value.measurement.value
+        if courses:
+            found = {name: [of_chunk.get(key) for key in self._reference_keys] for name, of_chunk in courses.items()}
+            self._cache.put({self._courses_name(subject): msgspec.msgpack.encode(found)})
 
     def _null_limits(
         self,
@@ -252,6 +270,11 @@ class SeriesBuilder:
             if histogram is not None:
                 found.append(histogram)
         return found
+
+
+def _text_of(key: SeriesKey) -> str:
+    """A series key as text."""
+    return repr((key.family.value, key.metric, key.convention.value, key.column, key.group, key.class_, key.segment))
 
 
 def _tables(one: Slice) -> Mapping[str, ValueTable | CategoryTable]:
