@@ -14,7 +14,6 @@ from mlops_desk.domain.model import Desk, Model
 from mlops_desk.domain.overview import RetrainingStatus
 from mlops_desk.domain.retraining import RetrainingRun, TriggerKind, TriggerSpec
 from mlops_desk.domain.threshold import Alert, AlertState
-from mlops_desk.reporting.naming import plural, series_title
 from mlops_desk.retraining import runner
 from mlops_desk.store.archive import Store
 from mlops_desk.store.audit import Detail
@@ -49,6 +48,8 @@ def reason_of(alerts: Sequence[Alert], timezone: str) -> str:
     open_ones = [alert for alert in alerts if alert.state in (AlertState.FIRING, AlertState.ACKNOWLEDGED)]
     if not open_ones:
         return "asked for by hand, no alert is open"
+    from mlops_desk.reporting.naming import plural, series_title
+
     titles = list(dict.fromkeys(series_title(alert.key) for alert in open_ones))
     named = "; ".join(titles[:NAMED_ALERTS]) + ("; …" if len(titles) > NAMED_ALERTS else "")
     starts = [alert.opened_start for alert in open_ones if alert.opened_start is not None]
@@ -67,6 +68,8 @@ def _trigger_text(trigger: TriggerSpec) -> str:
     if trigger.kind is TriggerKind.ALERT:
         chunks = f" for {trigger.consecutive} chunks" if trigger.consecutive > 1 else ""
         return f"on an alert of {trigger.metric or 'any metric'}{chunks}"
+    from mlops_desk.reporting.naming import plural
+
     wanted = ((trigger.min_new_rows, "new row"), (trigger.min_new_labels, "new label"))
     return "after " + " and ".join(plural(count, noun) for count, noun in wanted if count is not None)
 
