@@ -22,11 +22,11 @@ def open_workspace(path: Path) -> WorkspaceProtocol:
     return Workspace.open(path)
 
 
-def create_sample(folder: Path) -> WorkspaceProtocol:
-    """Writes the shipped sample into a folder and opens it."""
+def create_sample() -> WorkspaceProtocol:
+    """Opens the sample workspace, copied into the user's data the first time."""
     from mlops_desk.workspace import create_sample as create
 
-    return create(folder)
+    return create()
 
 
 def create_from_files(paths: Sequence[Path]) -> WorkspaceProtocol:

@@ -30,8 +30,9 @@ class Mode(StrEnum):
     DARK = "dark"
 
 
+@lru_cache(maxsize=512)
 def color(value: str, alpha: float = 1.0) -> QColor:
-    """A colour of the theme, `alpha` from 0 (clear) to 1."""
+    """A colour of the theme, `alpha` from 0 (clear) to 1; shared, so nobody changes it."""
     made = QColor(value)
     made.setAlphaF(alpha)
     return made
@@ -39,7 +40,7 @@ def color(value: str, alpha: float = 1.0) -> QColor:
 
 @lru_cache(maxsize=64)
 def font(pixels: float = theme.BASE_PIXELS, weight: QFont.Weight = QFont.Weight.Normal, *, mono: bool = False) -> QFont:
-    """The product's face at a size in pixels."""
+    """The product's face at a size in pixels; shared, so nobody changes it."""
     made = QFont()
     made.setFamilies(list(theme.MONO_FAMILIES if mono else theme.SANS_FAMILIES))
     made.setPixelSize(round(pixels)) if pixels == int(pixels) else made.setPointSizeF(pixels * 72 / logical_dpi())

@@ -10,6 +10,8 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QSizePolicy, QToolButt
 from mlops_desk.gui.appearance import Appearance
 from mlops_desk.gui.text import Label
 
+CHIP_PADDING = 18
+
 
 class Card(QFrame):
     """A frame with a head and a body."""
@@ -54,7 +56,7 @@ def menu_button(appearance: Appearance, name: str, menu: Callable[[], QMenu]) ->
 
 def chip(text: str, verdict: str = "untested", *, elide: bool = False) -> Label:
     """A small coloured label; `verdict` is one of ok, warning, alert, untested and accent."""
-    made = Label(text, elide=elide)
+    made = Label(text, elide=elide, padding=CHIP_PADDING)
     made.setProperty("role", "chip")
     made.setProperty("verdict", verdict)
     made.setAlignment(Qt.AlignmentFlag.AlignCenter)

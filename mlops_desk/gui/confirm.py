@@ -60,7 +60,7 @@ class ConfirmRetraining(QDialog):
             label = Label(name, tone="muted")
             label.setContentsMargins(0, 5, 0, 0)
             grid.addWidget(label, row, 0, Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
-            grid.addWidget(widget, row, 1)
+            grid.addWidget(widget, row, 1, Qt.AlignmentFlag.AlignTop)
         self.cwd.setFixedHeight(self.cwd.fontMetrics().lineSpacing() + 18)
         layout.addLayout(grid)
         layout.addWidget(

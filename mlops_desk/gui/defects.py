@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import logging.handlers
 import sys
 import threading
 import traceback
@@ -68,12 +67,7 @@ class Defects(QObject):
         self.log = folder / "desktop.log"
         self._window = window
         self.dialog: DefectDialog | None = None
-        folder.mkdir(parents=True, exist_ok=True)
-        self._handler = logging.handlers.RotatingFileHandler(
-            self.log, maxBytes=LOG_BYTES, backupCount=1, delay=True, encoding="utf-8"
-        )
-        self._handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
-        logging.getLogger("mlops_desk").addHandler(self._handler)
+        self._handler: logging.Handler | None = None
         self._raised.connect(self._show, Qt.ConnectionType.QueuedConnection)
         self._before = (sys.excepthook, threading.excepthook)
         sys.excepthook = self._hook
@@ -81,14 +75,26 @@ class Defects(QObject):
 
     def take(self, error: BaseException) -> None:
         """Logs an exception and shows it soon."""
+        self._open_log()
         LOG.error("defect", exc_info=error)
         self._raised.emit(error)
 
     def close(self) -> None:
         """Gives back the hooks and closes the log."""
         sys.excepthook, threading.excepthook = self._before
-        logging.getLogger("mlops_desk").removeHandler(self._handler)
-        self._handler.close()
+        if self._handler is not None:
+            logging.getLogger("mlops_desk").removeHandler(self._handler)
+            self._handler.close()
+
+    def _open_log(self) -> None:
+        if self._handler is not None:
+            return
+        from logging.handlers import RotatingFileHandler
+
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        self._handler = RotatingFileHandler(self.log, maxBytes=LOG_BYTES, backupCount=1, encoding="utf-8")
+        self._handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+        logging.getLogger("mlops_desk").addHandler(self._handler)
 
     def _hook(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         if issubclass(kind, KeyboardInterrupt):

@@ -6,7 +6,6 @@ what is shown; the selection stays as it is.
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -26,14 +25,6 @@ from mlops_desk.gui.worker import Task, Worker
 POLL_MILLISECONDS = 2000
 WATCHING = "● Live"
 PAUSED = "○ Paused"
-
-
-def user_name() -> str:
-    """Who sits at this desk."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return "operator"
 
 
 class Desk(QObject):
@@ -192,17 +183,26 @@ class Desk(QObject):
             return
 
         def work() -> RetrainingRun:
+            from mlops_desk.workspace import current_user
+
             if trust:
                 workspace.trust()
-            return workspace.retrain(chosen.model, reason=reason, asked_by=user_name())
+            return workspace.retrain(chosen.model, reason=reason, asked_by=current_user())
 
         self._ask("retrain", work, self._run_started)
 
     def cancel_run(self, run_id: int) -> None:
         """Stops a run."""
         workspace = self.workspace
-        if workspace is not None:
-            self._ask("cancel_run", lambda: workspace.cancel_run(run_id, user_name()), lambda _: self.runs.look())
+        if workspace is None:
+            return
+
+        def work() -> None:
+            from mlops_desk.workspace import current_user
+
+            workspace.cancel_run(run_id, current_user())
+
+        self._ask("cancel_run", work, lambda _: self.runs.look())
 
     def ask_distribution(
         self, column: str, keys: tuple[str, ...], done: Callable[[Any], None], failed: Callable[[Exception], None]

@@ -77,10 +77,10 @@ class Doors:
 
     Attributes
     ----------
-    open_workspace : from a folder or its desk.toml. create_sample : writes the shipped sample into a folder.
+    open_workspace : from a folder or its desk.toml. create_sample : of the shipped sample, copied to where the user may write.
     create_from_files : writes a desk.toml for dropped Parquet files and folders.
     """
 
     open_workspace: Callable[[Path], WorkspaceProtocol]
-    create_sample: Callable[[Path], WorkspaceProtocol]
+    create_sample: Callable[[], WorkspaceProtocol]
     create_from_files: Callable[[Sequence[Path]], WorkspaceProtocol]

@@ -93,7 +93,7 @@ class Header(QWidget):
             self._narrow = narrow
             self.refresh.setText("" if narrow else "Refresh")
             self.export.setText("" if narrow else "Export report")
-            self.segment.setMaximumWidth(130 if narrow else 240)
+            self.segment.setMaximumWidth(150 if narrow else 240)
             self._dress()
 
     def show_overview(self, overview: Overview) -> None:

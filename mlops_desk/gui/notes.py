@@ -29,9 +29,11 @@ class NotesCard(Card):
         area.setWidgetResizable(True)
         area.setFrameShape(QScrollArea.Shape.NoFrame)
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        area.setStyleSheet("QScrollArea, QScrollArea > QWidget > QWidget { background: transparent; }")
+        area.setProperty("role", "clear")
+        area.viewport().setAutoFillBackground(False)
         area.setAccessibleName("Data notes")
         self._list = QWidget()
+        self._list.setProperty("role", "clear")
         self._rows = QVBoxLayout(self._list)
         self._rows.setContentsMargins(0, 0, 0, 0)
         self._rows.setSpacing(4)
@@ -53,7 +55,13 @@ class NotesCard(Card):
                 widget.deleteLater()
         self._icons.clear()
         warnings = sum(note.level is NoteLevel.WARNING for note in notes)
-        self.subtitle.set_text(f"{warnings} warnings · {len(notes) - warnings} notices" if notes else "")
+        self.subtitle.set_text(
+            " · ".join(
+                counted(number, word)
+                for number, word in ((warnings, "warning"), (len(notes) - warnings, "notice"))
+                if number
+            )
+        )
         for note in ordered[:MOST]:
             self._rows.insertWidget(self._rows.count() - 1, self._row(note))
         if not notes:
@@ -99,6 +107,11 @@ class NotesCard(Card):
             warning = note.level is NoteLevel.WARNING
             name, ink = ("warning", palette.warn) if warning else ("untested", palette.muted)
             label.setPixmap(pixmap(name, ink, size=13, ratio=self.devicePixelRatioF(), hole=palette.surface))
+
+
+def counted(number: int, word: str) -> str:
+    """`1 warning`, `2 warnings`."""
+    return f"{theme.count(number)} {word}{'' if number == 1 else 's'}"
 
 
 def note_text(note: DataNote) -> str:

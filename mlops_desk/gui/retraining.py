@@ -6,7 +6,7 @@ import shlex
 from datetime import UTC, datetime
 
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QFontMetrics, QGuiApplication, QTextCursor
+from PySide6.QtGui import QFontMetrics, QGuiApplication, QHideEvent, QShowEvent, QTextCursor
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QPlainTextEdit, QProgressBar, QPushButton, QVBoxLayout
 
 from mlops_desk import theme
@@ -160,8 +160,24 @@ class RetrainingCard(Card):
         self.progress.setVisible(run is not None)
         if run is not None:
             self._show_progress(run)
-        self._ticking.start() if under_way else self._ticking.stop()
+        self._tick_while_shown()
         self._tick()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Goes on counting the seconds of a run."""
+        super().showEvent(event)
+        self._tick_while_shown()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Counts nothing that nobody sees."""
+        super().hideEvent(event)
+        self._ticking.stop()
+
+    def _tick_while_shown(self) -> None:
+        if self.latest is not None and not self.latest.state.final and self.isVisible():
+            self._ticking.start()
+        else:
+            self._ticking.stop()
 
     def _show_progress(self, run: RetrainingRun) -> None:
         share = share_in(self._output)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QPointF, QRect, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QFont, QPainter, QPen, QPolygonF
+from PySide6.QtGui import QFont, QFontMetricsF, QPainter, QPen, QPolygonF
 from PySide6.QtWidgets import (
     QLineEdit,
     QListWidget,
@@ -94,13 +94,18 @@ class RowDelegate(QStyledItemDelegate):
     def _paint_model(self, painter: QPainter, place: QRectF, status: ModelStatus) -> None:
         palette = self.appearance.palette
         draw_status(painter, QPointF(place.left() + 15, place.top() + 14), status.verdict, palette)
-        line = QRectF(place.right() - SPARKLINE_WIDTH - 8, place.top() + 9, SPARKLINE_WIDTH, place.height() - 20)
+        strong, small = font(theme.BASE_PIXELS, QFont.Weight.DemiBold), font(theme.SMALL_PIXELS)
+        whole = place.right() - place.left() - 36
+        beside = whole - (SPARKLINE_WIDTH + 6 if status.trend else 0)
+        tall = QFontMetricsF(strong).horizontalAdvance(status.name) <= beside
+        line = QRectF(
+            place.right() - SPARKLINE_WIDTH - 8, place.top() + (9 if tall else 25), SPARKLINE_WIDTH, 24 if tall else 12
+        )
         ink = {Verdict.UNTESTED: palette.reference}.get(status.verdict, theme.verdict_color(palette, status.verdict))
         draw_sparkline(painter, line, status.trend, ink)
-        room = line.left() - place.left() - 36 if status.trend else place.right() - place.left() - 36
-        for top, text, face, ink in (
-            (6, status.name, font(theme.BASE_PIXELS, QFont.Weight.DemiBold), palette.text),
-            (23, status_line(status), font(theme.SMALL_PIXELS), palette.muted),
+        for top, text, face, ink, room in (
+            (6, status.name, strong, palette.text, beside if tall else whole),
+            (23, status_line(status), small, palette.muted, beside),
         ):
             painter.setFont(face)
             painter.setPen(color(ink))

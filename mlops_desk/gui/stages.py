@@ -23,6 +23,11 @@ class Stages(QObject):
         """Whether anything waits."""
         return bool(self._waiting)
 
+    def stop(self) -> None:
+        """Drops what waits."""
+        self._waiting.clear()
+        self._timer.stop()
+
     def run(self, topic: str, pieces: Sequence[Callable[[], None]]) -> None:
         """Runs pieces one after the other, after what waits under other topics."""
         self._waiting = deque(entry for entry in self._waiting if entry[0] != topic)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QProgressBar, QPushButton, QStatusBar
@@ -11,6 +11,9 @@ from mlops_desk import theme
 from mlops_desk.domain.overview import Overview
 from mlops_desk.domain.progress import Progress
 from mlops_desk.gui.text import Label, tooltip
+
+OLD_DAYS = 30
+"""An age beyond this says less than the date."""
 
 
 class DeskStatusBar(QStatusBar):
@@ -75,7 +78,10 @@ class DeskStatusBar(QStatusBar):
         newest = self._overview.newest_row if self._overview else None
         self.fresh.setVisible(newest is not None)
         if newest is not None and self._overview is not None:
-            self.fresh.set_text(f"Newest row {theme.ago(newest, now)}")
+            old = now - newest > timedelta(days=OLD_DAYS)
+            self.fresh.set_text(
+                f"Newest row {theme.date(theme.local(newest, self._overview.timezone)) if old else theme.ago(newest, now)}"
+            )
             self.fresh.setToolTip(theme.moment_text(newest, self._overview.timezone))
 
     def start_task(self, text: str) -> None:

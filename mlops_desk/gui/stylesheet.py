@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlops_desk.theme import RADIUS_PIXELS, Palette, mixed
+from mlops_desk.theme import FIGURE_PIXELS, RADIUS_PIXELS, Palette, mixed
 
 TEMPLATE = """
 QMainWindow, QDialog, QWidget[role="page"] {{ background: {bg}; }}
@@ -12,6 +12,7 @@ QLabel[tone="muted"] {{ color: {muted}; }}
 QLabel[tone="bad"] {{ color: {bad}; }}
 QLabel[tone="heading"] {{ font-weight: 600; }}
 QLabel[tone="section"] {{ color: {muted}; font-weight: 600; font-size: 11px; letter-spacing: 1px; }}
+QLabel[tone="figure"] {{ font-weight: 600; font-size: {figure}px; }}
 QLabel[tone="title"] {{ font-weight: 600; font-size: 15px; }}
 QLabel[tone="display"] {{ font-weight: 600; font-size: 24px; }}
 QLabel[role="chip"] {{ border-radius: 4px; padding: 3px 8px; font-weight: 600; font-size: 11px; }}
@@ -91,6 +92,7 @@ QTableView:focus {{ border: 1px solid {accent}; }}
 QHeaderView::section {{ background: {raised}; color: {muted}; border: none; border-bottom: 1px solid {border}; padding: 5px 8px; font-weight: 600; }}
 QTableCornerButton::section {{ background: {raised}; border: none; }}
 QScrollArea {{ background: {bg}; border: none; }}
+QScrollArea[role="clear"], QWidget[role="clear"] {{ background: transparent; }}
 QScrollBar:vertical {{ background: transparent; width: 10px; margin: 0; }}
 QScrollBar:horizontal {{ background: transparent; height: 10px; margin: 0; }}
 QScrollBar::handle {{ background: {border}; border-radius: 4px; min-height: 24px; min-width: 24px; margin: 1px; }}
@@ -108,4 +110,9 @@ QGraphicsView:focus {{ border: 1px solid {accent}; border-radius: 4px; }}
 def stylesheet(palette: Palette) -> str:
     """The stylesheet of a theme."""
     tokens = {name: getattr(palette, name) for name in Palette.__slots__ if name != "heat"}
-    return TEMPLATE.format(**tokens, radius=RADIUS_PIXELS, accent_hover=mixed(palette.accent, palette.text, 0.15))
+    return TEMPLATE.format(
+        **tokens,
+        radius=RADIUS_PIXELS,
+        figure=round(FIGURE_PIXELS),
+        accent_hover=mixed(palette.accent, palette.text, 0.15),
+    )

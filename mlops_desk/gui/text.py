@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
+from PySide6.QtWidgets import QLabel, QSizePolicy
 
 
 def tooltip(text: str) -> str:
@@ -14,14 +14,16 @@ def tooltip(text: str) -> str:
 
 
 class Label(QLabel):
-    """A line of plain text; `tone` and other properties pick its style. Shortened where `elide` and there is no room."""
+    """A line of plain text; `tone` and other properties pick its style. Shortened where `elide` and there is no room
+    beside `padding` pixels that the stylesheet takes."""
 
-    def __init__(self, text: str = "", *, tone: str = "", elide: bool = False, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, text: str = "", *, tone: str = "", elide: bool = False, padding: int = 0) -> None:
+        super().__init__()
         self.setTextFormat(Qt.TextFormat.PlainText)
         if tone:
             self.setProperty("tone", tone)
         self._elide = elide
+        self._padding = padding
         self._full = ""
         if elide:
             self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
@@ -52,30 +54,25 @@ class Label(QLabel):
         """Room for the whole text."""
         hint = super().sizeHint()
         if self._elide:
-            hint.setWidth(self.fontMetrics().horizontalAdvance(self._full) + self._padding() + 2)
+            hint.setWidth(self.fontMetrics().horizontalAdvance(self._full) + self._padding + 2)
         return hint
 
     def minimumSizeHint(self) -> QSize:
         """Little where the text may be shortened."""
         hint = super().minimumSizeHint()
-        return QSize(24, hint.height()) if self._elide else hint
+        return QSize(0, hint.height()) if self._elide else hint
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Shortens the text anew."""
         super().resizeEvent(event)
         self._fit()
 
-    def _padding(self) -> int:
-        """What the stylesheet puts around the text."""
-        return super().sizeHint().width() - self.fontMetrics().horizontalAdvance(self.text())
-
     def _fit(self) -> None:
         if not self._elide:
             self.setText(self._full)
             return
-        shown = self.fontMetrics().elidedText(
-            self._full, Qt.TextElideMode.ElideRight, max(self.contentsRect().width(), 24)
-        )
+        room = max(self.width() - self._padding, 24)
+        shown = self.fontMetrics().elidedText(self._full, Qt.TextElideMode.ElideRight, room)
         if shown != self.text():
             self.setText(shown)
         self.setToolTip(tooltip(self._full) if shown != self._full else "")

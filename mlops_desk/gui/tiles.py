@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QContextMenuEvent, QGuiApplication, QKeyEvent, QKeySequence
+from PySide6.QtGui import QContextMenuEvent, QGuiApplication, QKeyEvent, QKeySequence, QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QSizePolicy, QVBoxLayout, QWidget
 
 from mlops_desk import theme
 from mlops_desk.domain.metric import Verdict
 from mlops_desk.domain.overview import Tile
-from mlops_desk.gui.appearance import Appearance, font
+from mlops_desk.gui.appearance import Appearance
 from mlops_desk.gui.card import chip
 from mlops_desk.gui.icons import pixmap
 from mlops_desk.gui.plots.sparkline import Sparkline
@@ -17,6 +17,7 @@ from mlops_desk.gui.table import Table, TableDialog, copy_table
 from mlops_desk.gui.text import Label, tooltip
 
 TOKENS = {Verdict.OK: "accent", Verdict.WARNING: "warn", Verdict.ALERT: "bad", Verdict.UNTESTED: "reference"}
+SIDES = 24
 ICONS = {Verdict.OK: "ok", Verdict.WARNING: "warning", Verdict.ALERT: "alert", Verdict.UNTESTED: "untested"}
 
 
@@ -33,10 +34,8 @@ class TileCard(QFrame):
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.title = Label(tone="muted", elide=True)
         self.icon = Label()
-        self.value = Label()
-        self.value.setFont(font(theme.FIGURE_PIXELS, font().Weight.DemiBold))
-        self.value.setStyleSheet(f"font-size: {theme.FIGURE_PIXELS:.0f}px; font-weight: 600;")
-        self.change = chip("", elide=True)
+        self.value = Label(tone="figure")
+        self.change = chip("")
         self.course = Sparkline(appearance)
         self.limit = Label(tone="muted", elide=True)
         head, figures = QHBoxLayout(), QHBoxLayout()
@@ -47,13 +46,23 @@ class TileCard(QFrame):
         figures.addWidget(self.change)
         figures.addStretch(1)
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(13, 8, 11, 8)
+        layout.setContentsMargins(13, 8, SIDES - 13, 8)
         layout.setSpacing(1)
         layout.addLayout(head)
         layout.addLayout(figures)
         layout.addWidget(self.course, 1)
         layout.addWidget(self.limit)
         appearance.changed.connect(self._paint_icon)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Leaves the change out where it does not fit beside the value; the tooltip has it."""
+        super().resizeEvent(event)
+        self._fit_change()
+
+    def _fit_change(self) -> None:
+        wanted = self.value.sizeHint().width() + self.change.sizeHint().width() + 8
+        room = self.contentsRect().width() - SIDES
+        self.change.setVisible(bool(self.change.full_text) and wanted <= room)
 
     def sizeHint(self) -> QSize:
         """As high as all tiles are."""
@@ -65,8 +74,8 @@ class TileCard(QFrame):
         self.title.set_text(tile.title)
         self.value.set_text(tile.value_text)
         self.change.set_text(tile.change_text)
-        self.change.setVisible(bool(tile.change_text))
         self.change.set_state("verdict", change_tone(tile))
+        self._fit_change()
         self.course.show_points(tile.points, TOKENS[tile.verdict])
         below = " · ".join(part for part in (tile.limit_text, tile.note) if part)
         self.limit.set_text(below)

@@ -38,10 +38,8 @@ REPORT_KINDS = "Report for reading (*.html);;Report for programs (*.json);;All v
 
 
 def import_plots() -> None:
-    """Imports what plots need; takes most of a second, and is done on the worker's thread."""
-    import pyqtgraph as pg
-
-    pg.setConfigOptions(antialias=True)
+    """Imports what the desk and its plots need; takes most of a second, and is done on the worker's thread."""
+    import mlops_desk.gui.shell  # noqa: F401 - so that the GUI's thread finds it ready
 
 
 class MainWindow(QMainWindow):
@@ -151,13 +149,8 @@ class MainWindow(QMainWindow):
         self._open(f"Opening {path.name or path}", lambda: self.doors.open_workspace(path))
 
     def open_sample(self) -> None:
-        """Opens the sample workspace, written into the folder of settings the first time."""
-        folder = self.settings.folder / "sample"
-        self._open("Opening the sample workspace", lambda: self._sample(folder))
-
-    def _sample(self, folder: Path) -> WorkspaceProtocol:
-        there = (folder / WORKSPACE_FILE).exists()
-        return self.doors.open_workspace(folder) if there else self.doors.create_sample(folder)
+        """Opens the sample workspace."""
+        self._open("Opening the sample workspace", self.doors.create_sample)
 
     def open_files(self, paths: list[Path]) -> None:
         """Opens what was dropped: a workspace, or Parquet files and folders, for which a desk.toml is written."""
@@ -238,6 +231,8 @@ class MainWindow(QMainWindow):
         self.desk.close()
         self._ages.stop()
         self._save_layout()
+        if self.shell is not None:
+            self.shell.overview.stages.stop()
         self.settings.put("window/geometry", self.saveGeometry())
         self.settings.save()
         self.worker.stop()

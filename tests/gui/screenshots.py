@@ -39,7 +39,7 @@ def main(folder: Path, workspace: Path | None) -> None:
     home = Path(tempfile.mkdtemp())
     appearance = Appearance(application, Mode.DARK)
     fake = FakeWorkspace(home)
-    made_up = Doors(open_workspace=lambda _: fake, create_sample=lambda _: fake, create_from_files=lambda _: fake)
+    made_up = Doors(open_workspace=lambda _: fake, create_sample=lambda: fake, create_from_files=lambda _: fake)
     window = MainWindow(appearance, Settings(home), made_up if workspace is None else app.CORE)
     window.resize(*SIZES[0])
     window.show()

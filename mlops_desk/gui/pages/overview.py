@@ -39,7 +39,8 @@ HINT = "drag to select a period · Ctrl+wheel zooms"
 NO_CHUNKS = "Nothing has been evaluated yet. The first evaluation shows here as soon as it is done."
 NO_DRIFT = "No drift is monitored for this model. Add a monitor of a drift metric to desk.toml, or leave out [[models.monitors]] for the recommended set."
 NO_GROUPS = (
-    'No protected attribute is named. Add protected = ["…"] under [models.columns] in desk.toml to watch fairness.'
+    "No groups have been compared. Name protected attributes under [models.columns] in desk.toml,"
+    ' as in protected = ["sex"], and press Refresh.'
 )
 NO_COLUMN = "Click a cell of the matrix to compare a column with the reference."
 
@@ -65,17 +66,17 @@ class OverviewPage(QWidget):
         self.timeline = Timeline(self)
         self.tiles = TileRow(appearance)
         self.splitter = QSplitter(Qt.Orientation.Horizontal)
-        self.stages.run(
-            "build",
-            (
-                self._build_matrix,
-                self._build_distribution,
-                self._build_series,
-                self._build_bars,
-                self._build_rest,
-                self._arrange,
-            ),
+        building = (
+            self._build_matrix,
+            self._build_distribution,
+            self._build_series,
+            self._build_bars,
+            self._build_rest,
+            self._arrange,
+            self._arrange_left,
+            self._arrange_right,
         )
+        self.stages.run("build", building)
 
     @property
     def ready(self) -> bool:
@@ -102,7 +103,7 @@ class OverviewPage(QWidget):
         self.series = SeriesPlot(self.appearance, self.timeline, left=LEFT, right=RIGHT)
         self.series_card = Card(self.appearance, "Performance and drift over time", menu=self.series.menu)
         self.metrics = Choice(self.appearance, "Metric", small=True)
-        self.brush_chip = chip("", "accent")
+        self.brush_chip = chip("", "accent", elide=True)
         self.zoom_brush, self.clear_brush = QPushButton("Zoom in"), QPushButton("Clear")
         for widget in (self.zoom_brush, self.clear_brush):
             widget.setProperty("role", "link")
@@ -123,23 +124,8 @@ class OverviewPage(QWidget):
         self.notes = NotesCard(self.appearance)
 
     def _arrange(self) -> None:
-        columns = (
-            (self.matrix_card, self.series_card, self.retraining),
-            (self.distribution_card, self.bars_card, self.notes),
-        )
-        for cards, stretch in zip(columns, COLUMNS, strict=True):
-            column = QWidget()
-            layout = QVBoxLayout(column)
-            layout.setContentsMargins(0, 0, 0, 0)
-            layout.setSpacing(theme.GUTTER_PIXELS)
-            for card, (share, least) in zip(cards, ROWS, strict=True):
-                card.setMinimumHeight(least)
-                layout.addWidget(card, share)
-            self.splitter.addWidget(column)
-            self.splitter.setStretchFactor(self.splitter.count() - 1, stretch)
         self.splitter.setChildrenCollapsible(False)
         self.splitter.setHandleWidth(theme.GUTTER_PIXELS)
-        self.reset_layout()
         inside = QWidget()
         inside.setProperty("role", "page")
         layout = QVBoxLayout(inside)
@@ -156,6 +142,24 @@ class OverviewPage(QWidget):
         outer = QHBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(area)
+
+    def _arrange_column(self, cards: tuple[Card, ...], stretch: int) -> None:
+        column = QWidget()
+        layout = QVBoxLayout(column)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(theme.GUTTER_PIXELS)
+        for card, (share, least) in zip(cards, ROWS, strict=True):
+            card.setMinimumHeight(least)
+            layout.addWidget(card, share)
+        self.splitter.addWidget(column)
+        self.splitter.setStretchFactor(self.splitter.count() - 1, stretch)
+
+    def _arrange_left(self) -> None:
+        self._arrange_column((self.matrix_card, self.series_card, self.retraining), COLUMNS[0])
+
+    def _arrange_right(self) -> None:
+        self._arrange_column((self.distribution_card, self.bars_card, self.notes), COLUMNS[1])
+        self.reset_layout()
         self._connect()
         self._show_brush()
 

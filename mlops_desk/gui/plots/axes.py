@@ -69,7 +69,7 @@ class BottomAxis(Axis):
     def __init__(
         self, appearance: Appearance, ticks: Callable[[float, float, int], tuple[Tick, ...]], *, shown: bool = True
     ) -> None:
-        super().__init__("bottom", appearance, BOTTOM_HEIGHT if shown else 0)
+        super().__init__("bottom", appearance, BOTTOM_HEIGHT if shown else 0.0)
         self._ticks = ticks
         self._shown = shown
         self.spacing = TICK_SPACING

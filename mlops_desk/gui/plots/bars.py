@@ -26,7 +26,7 @@ LEAST_ROW = 19.0
 MOST_ROW = 30.0
 WORDS_WIDTH = 92.0
 """Bars reach to 1; the rest is for what is written behind them."""
-LEFT = 128.0
+LEFT, LEFT_SHARE = 128.0, 0.36
 
 
 class GroupAxis(Axis):
@@ -71,7 +71,7 @@ class BarsPlot(Canvas):
         self._names = GroupAxis(self)
         self._bottom = BottomAxis(appearance, ratio_ticks)
         self._bottom.spacing = 50
-        self.box: Any = self.boxed(0, {"left": self._names, "bottom": self._bottom}).getViewBox()
+        self.box: Any = self.boxed(0, left=self._names, bottom=self._bottom)
         self.box.invertY(True)
         self._shape = Layer(self.box, self._draw)
         self.setMouseTracking(True)
@@ -93,7 +93,8 @@ class BarsPlot(Canvas):
         return 1.0 / float(max(1.0 - WORDS_WIDTH / max(width, 1.0), 0.3))
 
     def follow(self) -> None:
-        """Fits the rows to the height."""
+        """Fits the names and rows to the height."""
+        self._names.setWidth(min(LEFT, LEFT_SHARE * self.width()))
         shown = self.rows_shown()
         self.first_row = min(max(self.first_row, 0.0), max(len(self.bars) - shown, 0.0))
         self.box.setRange(

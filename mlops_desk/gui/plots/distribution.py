@@ -78,9 +78,9 @@ class DistributionPlot(Canvas):
         self._values = BinAxis(self)
         self._bottom = BottomAxis(appearance, self._ticks)
         self._bottom.spacing = 62
-        self.box: Any = self.boxed(0, {"left": self._values, "bottom": self._bottom}).getViewBox()
+        self.box: Any = self.boxed(0, left=self._values, bottom=self._bottom)
         self._shape = Layer(self.box, self._draw)
-        self._cross = Layer(self.box, self._draw_cross, depth=1)
+        self._cross = Layer(self.box, self._draw_cross, moving=True)
         self._hovered: int | None = None
         self.viewport().setMouseTracking(True)
         self.setMouseTracking(True)

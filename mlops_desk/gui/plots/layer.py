@@ -50,14 +50,19 @@ def frame_of(view: Any) -> Frame:
 
 
 class Layer(pg.GraphicsObject):
-    """A sheet over a view box; `draw` paints on it and is called whenever the box moves or what is shown changes."""
+    """A sheet over a view box; `draw` paints on it and is called whenever the box moves or what is shown changes.
 
-    def __init__(self, view: Any, draw: Callable[[QPainter, Frame], None], *, depth: float = 0) -> None:
+    A `moving` one lies above the others, which are kept as pixels meanwhile.
+    """
+
+    def __init__(self, view: Any, draw: Callable[[QPainter, Frame], None], *, moving: bool = False) -> None:
         super().__init__()
         self._view = view
         self._draw = draw
         self.setParentItem(view)
-        self.setZValue(depth)
+        self.setZValue(1 if moving else 0)
+        if not moving:
+            self.setCacheMode(self.CacheMode.DeviceCoordinateCache)
         self.setAcceptedMouseButtons(Qt.MouseButton.NoButton)
         view.sigRangeChanged.connect(self.repaint)
         view.sigResized.connect(self._resized)

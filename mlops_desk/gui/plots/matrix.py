@@ -8,10 +8,11 @@ move from cell to cell, Enter chooses; the crosshair is the timeline's.
 from __future__ import annotations
 
 import statistics
+from functools import lru_cache
 from typing import Any
 
 from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
-from PySide6.QtGui import QHelpEvent, QKeyEvent, QMouseEvent, QPainter, QResizeEvent, QWheelEvent
+from PySide6.QtGui import QColor, QHelpEvent, QKeyEvent, QMouseEvent, QPainter, QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import QToolTip
 
 from mlops_desk import theme
@@ -29,7 +30,15 @@ LEAST_ROW = 13.0
 MARKED_WIDTH = 5.0
 """Cells narrower than this get no mark of their own; the colour and the table tell."""
 MARKS = (Verdict.WARNING, Verdict.ALERT)
+RAMP_STEPS = 200
 EMPTY = DriftMatrix(metric="", title="", columns=(), values=(), verdicts=(), uppers=())
+
+
+@lru_cache(maxsize=2)
+def ramp_colors(palette: theme.Palette) -> tuple[tuple[QColor, QColor], ...]:
+    """The steps of the ramp, each with the colour of a mark on it."""
+    steps = [theme.heat(palette, step / RAMP_STEPS) for step in range(RAMP_STEPS + 1)]
+    return tuple((color(step), color(theme.ink(step))) for step in steps)
 
 
 class MatrixPlot(Canvas):
@@ -54,11 +63,10 @@ class MatrixPlot(Canvas):
         self._names = NameAxis(appearance, left)
         self._bottom = BottomAxis(appearance, timeline.ticks)
         self._ramp = NoteAxis(appearance, right, self._draw_ramp)
-        plot = self.boxed(0, {"left": self._names, "bottom": self._bottom, "right": self._ramp})
-        self.box: Any = plot.getViewBox()
+        self.box: Any = self.boxed(0, left=self._names, bottom=self._bottom, right=self._ramp)
         self.box.invertY(True)
         self._cells = Layer(self.box, self._draw_cells)
-        self._cross = Layer(self.box, self._draw_cross, depth=1)
+        self._cross = Layer(self.box, self._draw_cross, moving=True)
         timeline.view_changed.connect(self._follow)
         timeline.cursor_changed.connect(self._cross.repaint)
         timeline.brush_changed.connect(self._cross.repaint)
@@ -236,6 +244,7 @@ class MatrixPlot(Canvas):
     def _draw_cells(self, painter: QPainter, frame: Frame) -> None:
         palette, scale = self.appearance.palette, self.timeline.scale
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+        ramp, middle, usual = ramp_colors(palette), RAMP_STEPS / 2, self._full / 2
         shown = scale.between(frame.left, frame.right)
         edges = [(round(frame.x(scale.lefts[index])), round(frame.x(scale.rights[index]))) for index in shown]
         height = abs(frame.y(1) - frame.y(0))
@@ -252,14 +261,12 @@ class MatrixPlot(Canvas):
                 if value is None:
                     painter.fillRect(place, color(palette.raised))
                     continue
-                warmth = theme.heat(palette, value / (2 * (uppers[index] or self._full / 2)))
-                painter.fillRect(place, color(warmth))
+                warmth, mark = ramp[min(max(round(value / (uppers[index] or usual) * middle), 0), RAMP_STEPS)]
+                painter.fillRect(place, warmth)
                 if verdicts[index] in MARKS and place.width() >= MARKED_WIDTH:
                     square = verdicts[index] is Verdict.ALERT
                     radius = min(place.width(), height) * (0.17 if square else 0.13)
-                    draw_mark(
-                        painter, place.center(), min(max(radius, 1.2), 3.2), color(theme.ink(warmth)), square=square
-                    )
+                    draw_mark(painter, place.center(), min(max(radius, 1.2), 3.2), mark, square=square)
 
     def _draw_cross(self, painter: QPainter, frame: Frame) -> None:
         palette, scale, timeline = self.appearance.palette, self.timeline.scale, self.timeline

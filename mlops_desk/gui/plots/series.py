@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from PySide6.QtCore import QEvent, QPointF, QRectF, Qt
-from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QWheelEvent
+from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QResizeEvent, QWheelEvent
 
 from mlops_desk import theme
 from mlops_desk.domain.overview import Line
@@ -33,7 +33,9 @@ from mlops_desk.gui.plots.timeline import Timeline
 from mlops_desk.gui.table import Table
 
 DRAG_PIXELS = 4.0
-HEIGHTS = (110, 34, 34)
+PANELS, PANEL_GAP = 3, 8.0
+LOW_SHARE, LEAST_LOW, MOST_LOW = 0.19, 34.0, 64.0
+"""The panels below the first take this share of the height each, within limits in pixels."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,13 +67,11 @@ class Panel:
         left, right = canvas.gutters
         self.axis = ValueAxis(canvas.appearance, left)
         self.notes = NoteAxis(canvas.appearance, right, notes)
-        last = row == len(HEIGHTS) - 1
+        last = row == PANELS - 1
         self.bottom = BottomAxis(canvas.appearance, canvas.timeline.ticks, shown=last)
-        plot = canvas.boxed(row, {"left": self.axis, "right": self.notes, "bottom": self.bottom})
-        canvas.ci.layout.setRowStretchFactor(row, HEIGHTS[row])
-        self.box: Any = plot.getViewBox()
+        self.box: Any = canvas.boxed(row, left=self.axis, bottom=self.bottom, right=self.notes)
         self.content = Layer(self.box, draw)
-        self.cross = Layer(self.box, lambda painter, frame: canvas.draw_cross(painter, frame, row), depth=1)
+        self.cross = Layer(self.box, lambda painter, frame: canvas.draw_cross(painter, frame, row), moving=True)
 
     def update(self) -> None:
         """Paints the panel again soon."""
@@ -87,7 +87,8 @@ class SeriesPlot(Canvas):
         self.gutters = (left, right)
         self.timeline = timeline
         self.content = SeriesContent()
-        self.ci.layout.setVerticalSpacing(8)
+        for row in range(PANELS - 1):
+            self.ci.layout.setRowFixedHeight(2 * row + 1, PANEL_GAP)
         self._pressed: tuple[QPointF, int, bool] | None = None
         self._dragged = False
         self.panels = (
@@ -186,6 +187,14 @@ class SeriesPlot(Canvas):
         if row == 1:
             return [(f"{theme.percent(content.share.values[index])} of columns drifted", True)] if content.share else []
         return [(f"{theme.count(content.counts[index])} rows", True)] if index < len(content.counts) else []
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Gives most of the height to the first panel."""
+        super().resizeEvent(event)
+        if hasattr(self, "panels"):
+            height = min(max(LOW_SHARE * self.height(), LEAST_LOW), MOST_LOW)
+            for row in range(1, PANELS):
+                self.ci.layout.setRowFixedHeight(2 * row, height)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Begins a brush, or with Shift or the middle button a move of the view."""
