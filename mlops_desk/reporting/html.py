@@ -25,6 +25,7 @@ from mlops_desk.reporting.naming import (
     chunk_text,
     chunks_text,
     metric_name,
+    p_value_text,
     plural,
     series_title,
     value_text,
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 SMALL_COURSES = 4
 """How many metrics have a small chart beside the leading one's."""
 MOST_RUNS = 10
+MOST_ALERTS = 15
+"""More open alerts than this are folded, all but the first."""
 COMPARED = ("demographic_parity", "equal_opportunity", "equalized_odds", "predictive_parity", "mean_prediction", "mae")
 
 
@@ -123,8 +126,9 @@ def environment() -> Environment:
         "metric_name": metric_name,
         "feature": FEATURE,
         "most_runs": MOST_RUNS,
+        "most_alerts": MOST_ALERTS,
     }
-    made.filters |= {"number": theme.number, "percent": theme.percent, "count": theme.count, "short": theme.compact}
+    made.filters |= {"number": theme.number, "percent": theme.percent, "count": theme.count, "small": p_value_text}
     return made
 
 
@@ -142,7 +146,7 @@ def model_view(id: str, content: ModelReport, report: Report) -> ModelView:
         verdict_text=verdict_text(overview),
         version=version_text(overview.versions),
         period=chunks_text(chunks, zone),
-        age=age_text(overview.newest_row, report.generated_at),
+        age=age_text(overview.newest_row, report.generated_at, zone),
         tiles=tuple((tile, sparkline(tile.points, tile.verdict)) for tile in overview.tiles),
         matrix=drift_matrix(f"{id}-matrix", matrix, chunks, zone, roles) if matrix else None,
         course=course_chart(f"{id}-lead", line_title(first), first, chunks, zone) if first else None,

@@ -97,31 +97,42 @@ def value_text(key: SeriesKey, value: float | None) -> str:
     return theme.number(value)
 
 
-def p_value_text(value: float) -> str:
+def p_value_text(value: float | None) -> str:
     """`0.004`; what is too small to matter is `< 0.001`."""
-    return theme.number(value) if value >= 0.001 else "< 0.001"
+    return "< 0.001" if value is not None and 0 < value < 0.001 else theme.number(value)
 
 
 def limits_text(key: SeriesKey, limits: Limits, value: float | None) -> str:
-    """The limit that a value is beyond, or else those that matter: `limit ≥ 0.810`, `limits 0.81 to 0.86`, `no limit`."""
-    lower, upper = limits.lower, limits.upper
-    word = "limit"
+    """The limit that a value is beyond, or else those that matter: `limit ≥ 0.810`, `limits 0.81 to 0.86`, `no limit`.
+
+    A value that is beyond the limit of a warning only has that limit told too.
+    """
+    lower, upper, word = limits.lower, limits.upper, "limit"
     if lower is None and upper is None:
         lower, upper, word = limits.warn_lower, limits.warn_upper, "warned"
+    if lower is not None and upper is not None and lower != upper:
+        lower, upper = sides_that_matter(lower, upper, value, direction(key.family, key.metric))
     if lower is not None and upper is not None:
-        if value is not None and not lower <= value <= upper:
-            lower, upper = (lower, None) if value < lower else (None, upper)
-        else:
-            better = direction(key.family, key.metric)
-            lower, upper = (
-                None if better is Direction.LOWER else lower,
-                None if better is Direction.HIGHER else upper,
-            )
-    if lower is not None and upper is not None:
-        return f"{word}s {value_text(key, lower)} to {value_text(key, upper)}"
+        text = f"{word}s {value_text(key, lower)} to {value_text(key, upper)}"
+        return text if lower != upper else f"{word} = {value_text(key, lower)}"
     if lower is not None:
-        return f"{word} ≥ {value_text(key, lower)}"
-    return "no limit" if upper is None else f"{word} ≤ {value_text(key, upper)}"
+        text = f"{word} ≥ {value_text(key, lower)}"
+        warned = limits.warn_lower is not None and value is not None and lower <= value < limits.warn_lower
+        return f"{text}, warned < {value_text(key, limits.warn_lower)}" if warned else text
+    if upper is None:
+        return "no limit"
+    text = f"{word} ≤ {value_text(key, upper)}"
+    warned = limits.warn_upper is not None and value is not None and limits.warn_upper < value <= upper
+    return f"{text}, warned > {value_text(key, limits.warn_upper)}" if warned else text
+
+
+def sides_that_matter(
+    lower: float, upper: float, value: float | None, better: Direction
+) -> tuple[float | None, float | None]:
+    """Of two limits the one that a value is beyond; within both, the one on the side where a metric gets worse."""
+    if value is not None and not lower <= value <= upper:
+        return (lower, None) if value < lower else (None, upper)
+    return (None if better is Direction.LOWER else lower), (None if better is Direction.HIGHER else upper)
 
 
 def chunk_text(chunk: Chunk, timezone: str) -> str:

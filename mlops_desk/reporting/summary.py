@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import zip_longest
 
 from mlops_desk import theme
@@ -37,8 +37,16 @@ OPEN = (AlertState.FIRING, AlertState.ACKNOWLEDGED, AlertState.SILENCED)
 COUNTED = (AlertState.FIRING, AlertState.ACKNOWLEDGED)
 """States of alerts that make a model's verdict: seen by somebody is not mended, silenced is not to be told."""
 TREND_CHUNKS = 30
+LONG_AGO = timedelta(days=31)
 ALL = Period()
 UNEVALUATED = "not evaluated yet"
+FAMILIES_BY_WEIGHT = (
+    Family.PERFORMANCE, Family.BUSINESS, Family.CONCEPT_DRIFT, Family.FAIRNESS, Family.DATA_QUALITY, Family.DATA_DRIFT,
+    Family.PREDICTION_DRIFT, Family.LABEL_DRIFT, Family.MULTIVARIATE_DRIFT, Family.ADVERSARIAL, Family.SYSTEM,
+    Family.ESTIMATED_PERFORMANCE, Family.ESTIMATED_FAIRNESS, Family.CALIBRATION,
+)  # fmt: skip
+"""Families by how soon a person wants to know of their alerts."""
+LEADING_METRICS = tuple(dict.fromkeys(metric for metrics in LEADING.values() for metric in metrics))
 COUNTS = ("true_positive", "true_negative", "false_positive", "false_negative", "confusion")
 
 
@@ -89,9 +97,16 @@ def overview_of(store: Store, page: Page, *, now: datetime, retraining: Retraini
 
 
 def open_alerts(store: Store, model: str, now: datetime) -> tuple[Alert, ...]:
-    """The alerts of a model that are not resolved: alerts before warnings, the latest first."""
-    found = store.alerts(model=model, states=OPEN, now=now)
-    return tuple(sorted(found, key=lambda alert: (alert.severity is not Severity.ALERT, -alert.id)))
+    """The alerts of a model that are not resolved: alerts before warnings, what matters more before what matters less, then the latest."""
+    return tuple(sorted(store.alerts(model=model, states=OPEN, now=now), key=alert_order))
+
+
+def alert_order(alert: Alert) -> tuple[bool, bool, int, int, int]:
+    """Sorts alerts by severity, all rows before segments, family, whether the metric is one that leads, and age."""
+    rank = FAMILIES_BY_WEIGHT.index(alert.key.family)
+    metric = alert.key.metric
+    place = LEADING_METRICS.index(metric) if metric in LEADING_METRICS else len(LEADING_METRICS) + (metric in COUNTS)
+    return alert.severity is not Severity.ALERT, alert.key.segment is not None, rank, place, -alert.id
 
 
 def counted(alerts: Sequence[Alert], severity: Severity) -> int:
@@ -226,6 +241,10 @@ def version_text(versions: Sequence[str]) -> str:
     return versions[-1] if not earlier else f"{versions[-1]} ({plural(earlier, 'earlier version')})"
 
 
-def age_text(newest_row: datetime | None, now: datetime) -> str:
-    """How old the newest row is."""
-    return theme.ABSENT if newest_row is None else theme.ago(newest_row, now)
+def age_text(newest_row: datetime | None, now: datetime, timezone: str) -> str:
+    """How old the newest row is; its date where that is more than a month."""
+    if newest_row is None:
+        return theme.ABSENT
+    if now - newest_row > LONG_AGO:
+        return theme.date(theme.local(newest_row, timezone))
+    return theme.ago(newest_row, now)

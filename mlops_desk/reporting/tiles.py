@@ -218,9 +218,11 @@ def concept_tile(page: Page) -> Tile | None:
         return None if gap is None else tile_of(gap, metric_name(gap.key.family, GAP), labels_note(page, gap.place))
     statistic = plain(page.concept, SHIFT)
     verdict = worst((shift.verdict, verdict_of(statistic[1][shift.place]) if statistic else Verdict.UNTESTED))
-    text = value_text(shift.key, shift.value)
+    text, limit = value_text(shift.key, shift.value), limits_text(shift.key, shift.limits, None)
     if shift.key.metric == SHIFT_P:
         text = f"p {text}" if text.startswith("<") else f"p = {text}"
+    else:
+        text, limit = f"χ² {text}", "judged by its p-value"
     return Tile(
         title="Concept drift",
         key=shift.key,
@@ -229,7 +231,7 @@ def concept_tile(page: Page) -> Tile | None:
         change_text="detected" if verdict is Verdict.ALERT else "",
         better=False if verdict is Verdict.ALERT else None,
         verdict=verdict,
-        limit_text=limits_text(shift.key, shift.limits, None),
+        limit_text=limit,
         note=labels_note(page, shift.place),
         points=numbers(shift.cells),
     )
@@ -289,7 +291,10 @@ def rows_tile(page: Page) -> Tile:
 
 def is_full(chunk: Chunk, page: Page) -> bool:
     """Whether a chunk's rows can be held against those of the one before: later rows can hardly add to it."""
-    if chunk.complete or chunk.start is None or chunk.end is None or not page.model.chunks.by_time:
+    rule = page.model.chunks
+    if not rule.by_time:
+        return rule.size is None or chunk.rows >= rule.size
+    if chunk.complete or chunk.start is None or chunk.end is None:
         return chunk.complete
     return page.newest_row is not None and page.newest_row >= chunk.start + NEARLY_FULL * (chunk.end - chunk.start)
 

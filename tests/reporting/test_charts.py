@@ -297,6 +297,17 @@ def test_rare_categories_are_summed() -> None:
     assert any("4 others\nreference 18.2 %" in title for title in titles(root))
 
 
+def test_what_the_store_sums_up_already_joins_the_others() -> None:
+    shares = (0.6, *(0.01,) * 10, 0.0)
+    found = Distribution(
+        column="x", kind=Kind.CATEGORICAL, edges=(), categories=("…", *"abcdefghij", "gone"), reference=shares, analysis=shares,
+        reference_rows=9, analysis_rows=9, reference_mean=None, analysis_mean=None, reference_text="", analysis_text="", notes=(),
+    )  # fmt: skip
+    told = titles(parsed(distribution_chart("d", found)))
+    assert "all others\nreference 64.0 %\nanalysis 64.0 %" in told
+    assert not any(title.startswith("gone") for title in told)
+
+
 @pytest.mark.parametrize(
     ("step", "count", "names"),
     [

@@ -15,7 +15,7 @@ from mlops_desk.domain.schema import Kind
 from mlops_desk.domain.slicing import Chunk, Split
 from mlops_desk.domain.threshold import Severity
 from mlops_desk.reporting.page import chunks_of
-from mlops_desk.reporting.summary import distribution, line, overview, segments, status
+from mlops_desk.reporting.summary import alert_order, distribution, line, overview, segments, status
 from mlops_desk.store.archive import Store
 
 AUC = SeriesKey(Family.PERFORMANCE, "roc_auc")
@@ -219,6 +219,18 @@ def test_silenced_alerts_do_not_make_the_verdict_until_the_silence_ends(
             new_store.silence(alert.id, until=until, by="lin", at=now)
     assert status(new_store, model, now=now).text == "4 alerts"
     assert status(new_store, model, now=until).text == "4 alerts, 2 warnings"
+
+
+def test_alerts_that_matter_more_come_first(filled: Store) -> None:
+    one = filled.alerts()[0]
+    keys = [
+        (Severity.ALERT, AUC), (Severity.ALERT, replace(AUC, metric="brier")), (Severity.ALERT, replace(AUC, metric="true_positive")),
+        (Severity.ALERT, drift_key("age")), (Severity.ALERT, replace(AUC, family=Family.ESTIMATED_PERFORMANCE)),
+        (Severity.ALERT, replace(AUC, segment="region=S")), (Severity.WARNING, AUC),
+    ]  # fmt: skip
+    alerts = [replace(one, id=number, severity=severity, key=key) for number, (severity, key) in enumerate(keys)]
+    assert sorted(random.Random(1).sample(alerts, len(alerts)), key=alert_order) == alerts
+    assert alert_order(replace(one, id=9)) < alert_order(replace(one, id=3))
 
 
 def test_segments_are_those_with_values(

@@ -11,6 +11,7 @@ from mlops_desk.domain.metric import Family, Limits, SeriesKey, Verdict
 from mlops_desk.domain.model import Model
 from mlops_desk.domain.overview import Period, RetrainingStatus, Tile
 from mlops_desk.domain.schema import Task
+from mlops_desk.reporting.naming import limits_text
 from mlops_desk.reporting.page import read_page
 from mlops_desk.reporting.summary import overview
 from mlops_desk.reporting.tiles import change_text, drifted_counts, tiles
@@ -164,6 +165,37 @@ def test_a_p_value_takes_the_verdict_of_its_statistic(
     write(new_store, {statistic: [9.0], p: [0.004]}, verdicts={statistic: [Verdict.ALERT]})
     tile = by_title(new_store, plain_model())["Concept drift"]
     assert (tile.value_text, tile.verdict, tile.better) == ("p = 0.004", Verdict.ALERT, False)
+
+
+def test_a_label_shift_without_its_p_value_shows_the_statistic(
+    new_store: Store, write: Callable[..., object], plain_model: Callable[..., Model]
+) -> None:
+    write(new_store, {SeriesKey(Family.CONCEPT_DRIFT, "label_shift_given_score"): [21.7]})
+    tile = by_title(new_store, plain_model())["Concept drift"]
+    assert (tile.value_text, tile.limit_text) == ("χ² 21.70", "judged by its p-value")
+
+
+def test_a_chunk_of_rows_is_full_when_it_has_its_size(
+    new_store: Store, write: Callable[..., object], plain_model: Callable[..., Model]
+) -> None:
+    chunks = write(new_store, {AUC: [0.8, 0.8]})
+    for rows, change in ((1000, "▼ 50 %"), (999, "")):
+        sized = [replace(chunks[0], rows=2000), replace(chunks[1], rows=rows)]
+        write(new_store, {AUC: [0.8, 0.8]}, chunks=sized)
+        assert by_title(new_store, plain_model(every=None))["Predictions / chunk"].change_text == change
+
+
+@pytest.mark.parametrize(
+    ("limits", "value", "text"),
+    [
+        (Limits(), 0.5, "no limit"), (Limits(lower=0.4), 0.5, "limit ≥ 0.400"), (Limits(warn_lower=0.4), 0.3, "warned ≥ 0.400"),
+        (Limits(lower=0.4, warn_lower=0.6), 0.5, "limit ≥ 0.400, warned < 0.600"), (Limits(lower=0.4, warn_lower=0.6), 0.3, "limit ≥ 0.400"),
+        (Limits(upper=0.6, warn_upper=0.4), 0.5, "limit ≤ 0.600, warned > 0.400"), (Limits(lower=0.4, upper=0.4), 0.4, "limit = 0.400"),
+        (Limits(lower=0.2, upper=0.9), None, "limit ≥ 0.200"),
+    ],
+)  # fmt: skip
+def test_limits_in_words(limits: Limits, value: float | None, text: str) -> None:
+    assert limits_text(AUC, limits, value) == text
 
 
 def test_rows_of_a_day_that_is_not_over_are_not_held_against_a_whole_one(

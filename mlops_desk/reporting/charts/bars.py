@@ -19,6 +19,8 @@ MOST_LABEL = 120.0
 MOST_SPAN = 1.5
 """Ratios beyond this are cut off at the edge."""
 MOST_CATEGORIES = 7
+OTHERS = "…"
+"""The category that the stored distribution counts the rare ones in."""
 SMALL_WIDTH, SMALL_HEIGHT = 274.0, 140.0
 
 
@@ -166,17 +168,19 @@ def share_lines(found: Distribution, place: int) -> list[str]:
     return [f"reference {theme.percent(found.reference[place])}", f"analysis {theme.percent(found.analysis[place])}"]
 
 
-def _categories(found: Distribution) -> list[str]:
-    rows = [
-        (found.categories[place], found.reference[place], found.analysis[place])
-        for place in sorted(
-            range(len(found.categories)), key=lambda place: -max(found.reference[place], found.analysis[place])
-        )
-    ]
+def _category_rows(found: Distribution) -> list[tuple[str, float, float]]:
+    """Name and both shares of the categories that have any, the largest first; all beyond MOST_CATEGORIES in one, which comes last."""
+    rows = [row for row in zip(found.categories, found.reference, found.analysis, strict=True) if row[1] or row[2]]
+    rows.sort(key=lambda row: (row[0] == OTHERS, -max(row[1], row[2])))
     if len(rows) > MOST_CATEGORIES:
         rest = rows[MOST_CATEGORIES - 1 :]
-        others = (f"{len(rest)} others", sum(row[1] for row in rest), sum(row[2] for row in rest))
-        rows = [*rows[: MOST_CATEGORIES - 1], others]
+        name = OTHERS if rest[-1][0] == OTHERS else f"{len(rest)} others"
+        rows = [*rows[: MOST_CATEGORIES - 1], (name, sum(row[1] for row in rest), sum(row[2] for row in rest))]
+    return [("all others" if name == OTHERS else name, before, after) for name, before, after in rows]
+
+
+def _categories(found: Distribution) -> list[str]:
+    rows = _category_rows(found)
     left = min(max((text_width(name) for name, _, _ in rows), default=0.0), 90.0) + 10
     greatest = max((share for _, *both in rows for share in both), default=0.0) or 1.0
     scale = (SMALL_WIDTH - left - 42) / greatest
