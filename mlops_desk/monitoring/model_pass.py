@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from mlops_desk.domain.metric import MetricValue, SeriesKey
 from mlops_desk.domain.model import Desk, Model
 from mlops_desk.domain.monitor import Monitor
 from mlops_desk.domain.overview import DataNote, NoteLevel
+from mlops_desk.domain.periods import in_local
 from mlops_desk.domain.progress import CancelToken, Progress, ProgressSink
 from mlops_desk.domain.slicing import Chunk, Split
 from mlops_desk.monitoring.alerting import AlertRule
@@ -169,7 +170,7 @@ class ModelPass:
             rows_scanned=self._rows_scanned,
             newest=newest,
             versions=tuple(versions),
-            reference_text=_reference_text(self._model),
+            reference_text=_reference_text(self._model, chunks.values()),
             rule_of=rules_of(self._monitors, chunk_hours(self._model)),
         )
 
@@ -378,11 +379,14 @@ def _whole_chunk(rows: int) -> Chunk:
     return Chunk(split=Split.REFERENCE, key="", index=0, start=None, end=None, rows=rows)
 
 
-def _reference_text(model: Model) -> str:
-    """The reference in words."""
-    reference = model.reference
-    if reference.paths:
-        return ", ".join(reference.paths)
-    if reference.start is not None and reference.end is not None:
-        return f"{reference.start:%Y-%m-%d} – {reference.end:%Y-%m-%d}"
-    return ""
+def _reference_text(model: Model, chunks: Iterable[Chunk]) -> str:
+    """The reference in words: its days, and its files where it has its own."""
+    known = [chunk for chunk in chunks if chunk.split is Split.REFERENCE]
+    starts = [chunk.start for chunk in known if chunk.start is not None]
+    ends = [chunk.end for chunk in known if chunk.end is not None]
+    paths = ", ".join(model.reference.paths)
+    if not starts or not ends:
+        return paths
+    last = in_local(max(ends), model.chunks.timezone) - timedelta(microseconds=1 if model.chunks.by_time else 0)
+    days = f"{in_local(min(starts), model.chunks.timezone):%Y-%m-%d} – {last:%Y-%m-%d}"
+    return f"{days} ({paths})" if paths else days

@@ -29,12 +29,14 @@ from mlops_desk.monitoring.requests import DUPLICATE_RATE, asks_for
 from mlops_desk.warehouse.cache import Cache
 from mlops_desk.warehouse.connection import Connection, literal
 from mlops_desk.warehouse.discovery import SourceFile, digest
+from mlops_desk.warehouse.expression_check import check_predicate
 from mlops_desk.warehouse.footers import Footer, Quarantined, footer_bytes, footer_of, read_footers
 from mlops_desk.warehouse.schema import (
     ReferenceRows,
     check_columns,
     common_types,
     is_time,
+    log_relation,
     understood_columns,
 )
 
@@ -96,6 +98,7 @@ class Preparation:
         self._refuse_nothing(inputs, log, reference)
         types, reference_types = common_types(log), common_types(reference)
         check_columns(self._model, types, reference_types)
+        self._check_filter(log, reference)
         slicing = self._slicing(common_types([*reference, *log]))
         rows = self._reference_rows(log, reference, slicing)
         labelling = None
@@ -123,6 +126,14 @@ class Preparation:
             reference_digest=reference_digest,
             notes=tuple(self._notes),
         )
+
+    def _check_filter(self, log: Sequence[Footer], reference: Sequence[Footer]) -> None:
+        """Raises UserError where the filter is no predicate on the rows of log and reference."""
+        if self._model.logs.filter is not None:
+            for footers in (log, reference):
+                if footers:
+                    place = f"desk.toml: models.{self._model.id}.logs.filter"
+                    check_predicate(self._connection, self._model.logs.filter, log_relation(footers), place)
 
     def _footers(self, files: Sequence[SourceFile], what: str) -> list[Footer]:
         """Footers of files, those known from before without reading them again; what cannot be read is noted and left out."""
@@ -303,6 +314,9 @@ class Preparation:
             if column.role is Role.IGNORED and column.name not in said:
                 text = f"column {column.name!r} is not compared: {column.reason}"
                 self._note(NoteLevel.NOTICE, "column_ignored", column.name, text)
+        for metric in self._model.business:
+            text = f"business metric {metric.id!r} is not computed: this version computes the value matrix only"
+            self._note(NoteLevel.NOTICE, "business_unused", metric.id, text)
         if self._model.columns.weight is not None:
             text = "rows count once: this version does not weigh them"
             self._note(NoteLevel.WARNING, "weight_unused", self._model.columns.weight, text)
