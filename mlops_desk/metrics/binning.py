@@ -197,7 +197,6 @@ def category_bins(convention: Convention, reference: CategoryTable, chunks: Sequ
         frequent = np.argsort(-reference.counts[present], kind="stable")[:MOST_CATEGORIES]
         present = np.sort(present[frequent])
     place = {reference.categories[index]: column for column, index in enumerate(present.tolist())}
-    crowded = len(present) == MOST_CATEGORIES
     known = reference.counts[present]
     rows = []
     for chunk in chunks:
@@ -207,7 +206,7 @@ def category_bins(convention: Convention, reference: CategoryTable, chunks: Sequ
         counts[where[seen]] = chunk.counts[seen]
         unseen = chunk.counts[~seen]
         unseen = unseen[unseen > 0]
-        if crowded or len(present) + len(unseen) > MOST_CATEGORIES:
+        if len(present) + len(unseen) > MOST_CATEGORIES:
             unseen = unseen.sum(keepdims=True)
         rows.append((counts, unseen))
     pool = convention is Convention.NANNYML

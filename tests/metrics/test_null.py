@@ -160,9 +160,22 @@ def test_intraclass_correlation_is_that_of_the_chunks() -> None:
     measured = [null.intraclass_correlation(dirichlet_chunks(rng, shares, 400, 80, 3.0)) for _ in range(30)]
     assert np.mean(measured) == pytest.approx(2 / 399, rel=0.15)
     none = [null.intraclass_correlation(rng.multinomial(400, shares, size=30)) for _ in range(30)]
-    assert np.mean(none) < 0.1 / 399
+    assert np.mean(none) < 0.04 / 399
     assert null.intraclass_correlation(np.array([[10, 20]])) == 0.0
     assert null.intraclass_correlation(np.array([[10, 0], [20, 0], [0, 0]])) == 0.0
+
+
+def test_variation_widens_both_samples_by_their_sizes() -> None:
+    chunks, n = np.array([[300, 200], [180, 320], [260, 240], [1_700, 1_300]]), 800
+    counts, sizes = chunks.sum(axis=0), chunks.sum(axis=1)
+    correlation = null.intraclass_correlation(chunks)
+    of_chunk = (1 + (n - 1) * correlation) / n
+    of_reference = (1 + correlation * ((sizes**2).sum() / sizes.sum() - 1)) / sizes.sum()
+    wider = (of_chunk + of_reference) / (1 / n + 1 / sizes.sum())
+    for metric, power in (("psi", 1.0), ("jensen_shannon", 0.5)):
+        [plain] = null.null_limits(metric, counts, [n], alpha=0.01)
+        [widened] = null.null_limits(metric, counts, [n], alpha=0.01, reference_chunks=chunks)
+        assert widened.upper / plain.upper == pytest.approx(wider**power)
 
 
 def test_smooth_variation_along_a_column_is_seen_in_fine_bins() -> None:
@@ -204,6 +217,16 @@ def test_limits_far_out_agree_with_the_chi_squared_limit() -> None:
     for alpha in (0.01, 0.001, 1e-4):
         [limits] = null.null_limits("chi_squared", np.full(8, 100_000), [8_192], alpha=alpha)
         assert sps.chi2.sf(limits.upper, 7) == pytest.approx(alpha, rel=0.45)
+
+
+def test_limits_of_kolmogorov_smirnov_are_those_of_the_continuous_statistic() -> None:
+    counts, spread, alpha, n = np.full(256, 400), np.ones(256, dtype=bool), 0.02, 4_096
+    limits = [
+        null.null_limits("kolmogorov_smirnov", counts, [n], alpha=alpha, spread=spread, seed=str(seed))[0].upper
+        for seed in range(6)
+    ]
+    expected = sps.kstwobign.isf(alpha) * math.sqrt(1 / n + 1 / counts.sum())
+    assert np.mean(limits) == pytest.approx(expected, rel=0.012)
 
 
 @pytest.mark.parametrize("shape", [0.3, 1.0, 2.0, 9.5, 80.0, 1600.0])
