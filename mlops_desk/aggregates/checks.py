@@ -21,7 +21,7 @@ def count_failures(source: Source, checks: Sequence[CheckPlan], slots: Slots) ->
     if not checks:
         return {}
     terms = ", ".join(f"count_if({_broken(source, check)}) k{index}" for index, check in enumerate(checks))
-    query = f"select {source.keys}, {terms} from {source.relation} group by {source.key_names}"
+    query = f"select {source.keys}, {terms} from {source.relation} group by all"
     result = source.connection.columns(query)
     columns = [values_of(result, f"k{index}") for index in range(len(checks))]
     return {

@@ -32,16 +32,18 @@ class Expressions:
         wanted = self.common.get(column, self.types[column])
         return name if wanted == self.types[column] else f"cast({name} as {wanted})"
 
+    def kind(self, column: str) -> str:
+        """The engine type of `plain`."""
+        return self.common.get(column, self.types.get(column, "VARCHAR"))
+
     def number(self, column: str) -> str:
         """The column as DOUBLE; a boolean is 0 or 1, text that is no number raises."""
-        kind = self.common.get(column, self.types.get(column, "DOUBLE"))
-        plain = self.plain(column)
+        kind, plain = self.kind(column), self.plain(column)
         return plain if kind == "DOUBLE" else f"cast({plain} as DOUBLE)"
 
     def text(self, column: str) -> str:
         """The column as VARCHAR; a NaN is no category, it is NULL, and 1.0 is the category 1."""
-        kind = self.common.get(column, self.types.get(column, "VARCHAR"))
-        plain = self.plain(column)
+        kind, plain = self.kind(column), self.plain(column)
         if kind in FLOATS or kind.startswith("DECIMAL"):
             whole = f"{plain} = floor({plain}) and abs({plain}) < 1e15"
             return f"case when isnan({plain}::DOUBLE) then null when {whole} then cast({plain}::BIGINT as VARCHAR) else cast({plain} as VARCHAR) end"
@@ -49,14 +51,21 @@ class Expressions:
 
     def is_value(self, column: str, value: str) -> str:
         """Whether the column equals a value given as text: by number where it is of numbers, so that 1 equals 1.0 and true."""
-        kind = self.common.get(column, self.types.get(column, "VARCHAR"))
-        plain = self.plain(column)
+        kind, plain = self.kind(column), self.plain(column)
         number = {"true": "1", "false": "0"}.get(value.lower(), value)
         if kind == "BOOLEAN":
             return plain if number in ("1", "1.0") else f"(not {plain})"
         if is_number(kind) and _is_float(number):
             return f"({plain} = {float(number)!r})"
         return f"({self.text(column)} = {literal(value)})"
+
+
+def is_same_class(one: str, value: str) -> bool:
+    """Whether a class of the labels is the one that a value given as text means: 1, 1.0 and true are the same."""
+    number = {"true": "1", "false": "0"}.get(value.lower(), value)
+    if _is_float(number) and float(number).is_integer():
+        number = str(int(float(number)))
+    return one == value or number == {"true": "1", "false": "0"}.get(one, one)
 
 
 def _is_float(text: str) -> bool:

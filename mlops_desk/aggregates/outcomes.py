@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlops_desk.aggregates.expressions import SIDE
+from mlops_desk.aggregates.expressions import SIDE, is_same_class
 from mlops_desk.aggregates.plan import SCORE_CELLS, OutcomePlan, ScorePlan
 from mlops_desk.aggregates.scan import category_tables, cell_query, cell_tables, exact_tables, value_ranges
 from mlops_desk.aggregates.slices import OutcomeTables
@@ -55,9 +55,9 @@ def _inside(source: Source, plan: OutcomePlan) -> str | None:
 
 
 def _not_nan(source: Source, column: str) -> str:
-    """A condition that a label is there."""
+    """A condition that a label or a prediction is there."""
     plain = source.expressions.plain(column)
-    kind = dict(source.plan.features.types).get(column, source.expressions.types[column])
+    kind = source.expressions.kind(column)
     return f"{plain} is not null and not isnan({plain})" if kind in FLOATS else f"{plain} is not null"
 
 
@@ -81,17 +81,17 @@ def _label_code(source: Source, plan: OutcomePlan, positive: str) -> str:
         inside = f"case when {_not_nan(source, column)} then case when {is_positive} then 1 else 0 end else 2 end"
     if not source.has_labels:
         return f"({inside})::TINYINT"
-    code = plan.classes.index(positive) if positive in plan.classes else -2
     label = f"{SIDE}.{LABEL}"
-    return f"(case when {label} = {code} then 1 when {label} >= 0 then 0 else {inside} end)::TINYINT"
+    codes = ", ".join(str(code) for code, one in enumerate(plan.classes) if is_same_class(one, positive))
+    is_positive = f"when {label} in ({codes}) then 1 " if codes else ""
+    return f"(case {is_positive}when {label} >= 0 then 0 else {inside} end)::TINYINT"
 
 
 def _prediction_code(source: Source, plan: OutcomePlan, positive: str) -> str:
     """The prediction as 0 or 1 (the positive class), NULL where there is none."""
     if plan.prediction is not None:
         is_positive = source.expressions.is_value(plan.prediction, positive)
-        is_there = f"{source.expressions.plain(plan.prediction)} is not null"
-        return f"(case when {is_there} then case when {is_positive} then 1 else 0 end end)::TINYINT"
+        return f"(case when {_not_nan(source, plan.prediction)} then case when {is_positive} then 1 else 0 end end)::TINYINT"
     if plan.threshold is None or not plan.scores:
         return "0::TINYINT"
     score = source.expressions.number(plan.scores[0].column)
@@ -141,7 +141,8 @@ def _groups(
     names = {column: f"g{index}" for index, column in enumerate(columns)}
     texts = "".join(f", {source.expressions.text(column)} {name}" for column, name in names.items())
     keys = f"{source.key_names}, y, t"
-    sets = [f"({keys})", *(f"({keys}, {', '.join(names[one] for one in joined)})" for _, joined in attributes)]
+    told = dict.fromkeys(tuple(name for column, name in names.items() if column in joined) for _, joined in attributes)
+    sets = [f"({keys})", *(f"({keys}, {', '.join(some)})" for some in told)]
     mask = f", grouping({', '.join(names.values())}) m" if names else ", 0 m"
     chosen = "".join(f", {name}" for name in names.values())
     query = (
@@ -308,10 +309,10 @@ def _confusion(source: Source, plan: OutcomePlan, slots: Slots) -> dict[int, Con
             f"when {literal(score.class_)} then {column}" for score, column in zip(plan.scores, columns, strict=True)
         )
         own = f"(case {_label_text(source, plan)} {cases} end) / ({' + '.join(columns)})"
-        loss = f"-ln(greatest({EPSILON!r}, least({1 - EPSILON!r}, {own})))"
+        loss = f"case when isfinite({own}) then -ln(greatest({EPSILON!r}, least({1 - EPSILON!r}, {own}))) end"
     query = (
-        f"select {source.keys}, {prediction} y, {_label_text(source, plan)} t, count(*) n, sum({loss}) l"
-        f" from {source.relation} group by all"
+        f"select {source.keys}, {prediction} y, {_label_text(source, plan)} t, count(*) n,"
+        f" case when count({loss}) = count(*) then sum({loss}) end l from {source.relation} group by all"
     )
     result = source.connection.columns(query)
     where = np.where(is_missing(result, "y"), -1, slots.of(result))
@@ -355,7 +356,7 @@ def _regression(source: Source, plan: OutcomePlan, slots: Slots) -> dict[int, Ou
     means = _means(source, plan, prediction, target, slots)
     filled = {name: np.ma.filled(result[name], 0) for name in result if name not in ("p", "s")}
     found = {}
-    empty = ValueTable(values=np.zeros(0), counts=np.zeros(0, dtype=np.int64))
+    empty = _no_errors(plan)
     for row, slot in enumerate(where.tolist()):
         if slot < 0:
             continue
@@ -381,6 +382,14 @@ def _regression(source: Source, plan: OutcomePlan, slots: Slots) -> dict[int, Ou
             means={name: tables[slot] for name, tables in means.items() if slot in tables},
         )
     return found
+
+
+def _no_errors(plan: OutcomePlan) -> ValueTable:
+    """The table of no |error|, counted as the plan counts them."""
+    floats, counts = np.zeros(0), np.zeros(0, dtype=np.int64)
+    if plan.errors is None or plan.errors.cells is None:
+        return ValueTable(values=floats, counts=counts)
+    return ValueTable(values=floats, counts=counts, lowers=floats, uppers=floats, cells=counts, squares=floats)
 
 
 def _target_number(source: Source, plan: OutcomePlan) -> str:
@@ -424,6 +433,7 @@ def _derived(source: Source, relation: str) -> Source:
         part="log.p",
         plan=replace(source.plan, segment=segment),
         expressions=expressions,
+        derived=True,
     )
 
 

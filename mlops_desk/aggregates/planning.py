@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlops_desk.aggregates.cellmap import fitted_map
+from mlops_desk.aggregates.expressions import LOG, Expressions
 from mlops_desk.aggregates.plan import (
     KEPT_CATEGORIES,
     CategoricalPlan,
@@ -65,16 +66,18 @@ def scan_plan(
     if model.columns.version is not None and model.columns.version not in categorical:
         categorical.append(model.columns.version)
     plans = _numeric_plans(connection, numeric, reference, wanted)
+    differing = tuple(differing)
+    texts = Expressions(types=common_types(reference.footers), common=dict(differing))
     features = FeaturePlan(
         numeric=tuple(plans.values()),
-        categorical=tuple(_categorical_plan(connection, name, reference) for name in categorical),
+        categorical=tuple(_categorical_plan(connection, name, reference, texts) for name in categorical),
         types=tuple(differing),
         checks=tuple(check for expectation in model.expectations for check in _checks(expectation)),
         distinct=wanted.repeats,
     )
     return ScanPlan(
         features=features,
-        outcome=_outcome_plan(connection, model, plans, reference, wanted, labels),
+        outcome=_outcome_plan(connection, model, plans, reference, wanted, labels, texts),
         filter=model.logs.filter,
         slicing=slicing,
         slicing_time=model.columns.timestamp,
@@ -114,8 +117,8 @@ def _numeric_plans(
     for name in names:
         lowest, highest = ranges.get(name, (None, None))
         cells = None
-        if name in samples and lowest is not None and highest is not None:
-            cells = fitted_map(samples[name], lowest, highest)
+        if not wanted.exact(name, reference.rows):
+            cells = fitted_map(samples.get(name, np.zeros(0)), lowest or 0.0, highest or 0.0)
         plans[name] = NumericPlan(column=name, cells=cells, lowest=lowest, highest=highest)
     return plans
 
@@ -156,16 +159,18 @@ def _finite(column: Floats) -> Floats:
     return values[np.isfinite(values)]
 
 
-def _categorical_plan(connection: Connection, name: str, reference: ReferenceRows) -> CategoricalPlan:
+def _categorical_plan(
+    connection: Connection, name: str, reference: ReferenceRows, texts: Expressions
+) -> CategoricalPlan:
     """Which values of a categorical column are told apart: all, or the most frequent of the reference where it has too many."""
-    if name not in common_types(reference.footers):
+    if name not in texts.types:
         return CategoricalPlan(column=name)
     column = quoted(name)
     sampled = connection.rows(f"select approx_count_distinct({column}) from {reference.sample}")[0][0]
     if sampled <= KEPT_CATEGORIES // 2:
         return CategoricalPlan(column=name)
-    query = f"""select cast({column} as VARCHAR) v, count(*) n from {reference.relation} where {column} is not null
-        group by 1 order by n desc, v limit {KEPT_CATEGORIES + 1}"""
+    query = f"""select {texts.text(name)} v, count(*) n from {reference.relation} as {LOG} group by 1 having v is not null
+        order by 2 desc, 1 limit {KEPT_CATEGORIES + 1}"""
     values = [row[0] for row in connection.rows(query)]
     return CategoricalPlan(column=name, kept=tuple(values[:KEPT_CATEGORIES]) if len(values) > KEPT_CATEGORIES else ())
 
@@ -177,6 +182,7 @@ def _outcome_plan(
     reference: ReferenceRows,
     wanted: Wanted,
     labels: Sequence[str],
+    texts: Expressions,
 ) -> OutcomePlan | None:
     """The plan of predictions and labels; None for a model without a task."""
     if model.task is None:
@@ -201,7 +207,7 @@ def _outcome_plan(
     if model.task is Task.REGRESSION:
         return _with_errors(connection, plan, reference, wanted)
     if model.task is Task.MULTICLASS:
-        return _with_classes(connection, plan, reference)
+        return _with_classes(connection, plan, reference, texts)
     return plan
 
 
@@ -252,14 +258,15 @@ def _with_errors(connection: Connection, plan: OutcomePlan, reference: Reference
     )
 
 
-def _with_classes(connection: Connection, plan: OutcomePlan, reference: ReferenceRows) -> OutcomePlan:
+def _with_classes(
+    connection: Connection, plan: OutcomePlan, reference: ReferenceRows, texts: Expressions
+) -> OutcomePlan:
     """A multiclass plan whose classes are those of joined labels, of scores and of the reference's labels and predictions."""
     from dataclasses import replace
 
-    there = common_types(reference.footers)
     found = {*plan.classes, *(score.class_ for score in plan.scores)}
     for name in (*plan.inside, plan.prediction):
-        if name is not None and name in there:
-            query = f"select distinct cast({quoted(name)} as VARCHAR) from {reference.relation} where {quoted(name)} is not null"
-            found |= {row[0] for row in connection.rows(query)}
+        if name is not None and name in texts.types:
+            query = f"select distinct {texts.text(name)} v from {reference.relation} as {LOG}"
+            found |= {row[0] for row in connection.rows(query) if row[0] is not None}
     return replace(plan, classes=(*plan.classes, *sorted(found - {*plan.classes})))

@@ -21,6 +21,9 @@ from mlops_desk.aggregates.source import Slot, Slots, Source, is_missing, pieces
 from mlops_desk.aggregates.tables import CategoryTable, Counts, Floats, ValueTable
 from mlops_desk.warehouse.connection import Columns, literal
 
+SETS_AT_MOST = 60
+"""Grouping sets of one query; the engine tells at most 64 columns apart."""
+
 
 def count_rows(source: Source, slots: Slots, time: str | None) -> dict[int, tuple[int, int | None, int | None]]:
     """(rows, first time, last time) by slot; `time` is an expression of nanoseconds or None."""
@@ -29,7 +32,7 @@ def count_rows(source: Source, slots: Slots, time: str | None) -> dict[int, tupl
         if known is not None:
             return known
     spans = "" if time is None else f", min({time}) a, max({time}) b"
-    query = f"select {source.keys}, count(*) n{spans} from {source.relation} group by {source.key_names}"
+    query = f"select {source.keys}, count(*) n{spans} from {source.relation} group by all"
     result = source.connection.columns(query)
     found: dict[int, tuple[int, int | None, int | None]] = {}
     counts = values_of(result, "n")
@@ -71,19 +74,16 @@ def scan_features(source: Source, time: str | None) -> dict[Slot, FeatureTables]
     outside: dict[int, dict[str, int]] = {slot: {} for slot in rows}
     categorical: dict[int, dict[str, CategoryTable]] = {slot: {} for slot in rows}
     plans = source.plan.features
-    work: list[Callable[[], tuple[str, Columns]]] = [partial(_numeric_query, source, plan) for plan in plans.numeric]
-    if plans.categorical:
-        work.append(partial(_categories_query, source, plans.categorical))
-    by_column = {plan.column: plan for plan in plans.numeric}
-    for column, result in source.connection.side_by_side(lambda one: one(), work, parallel=source.positional):
-        if column in by_column:
-            plan = by_column[column]
-            counted = _value_tables(source, plan, result, slots)
-            for slot, (table, beyond) in counted.items():
-                numeric[slot][column], outside[slot][column] = table, beyond
-        else:
-            for slot, tables in _category_tables(plans.categorical, result, slots).items():
-                categorical[slot].update(tables)
+    together = [plans.categorical[at : at + SETS_AT_MOST] for at in range(0, len(plans.categorical), SETS_AT_MOST)]
+    work: list[Callable[[], Columns]] = [partial(_numeric_query, source, plan) for plan in plans.numeric]
+    work += [partial(_categories_query, source, some) for some in together]
+    results = iter(source.connection.side_by_side(lambda one: one(), work, parallel=source.positional))
+    for plan, result in zip(plans.numeric, results, strict=False):
+        for slot, (table, beyond) in _value_tables(source, plan, result, slots).items():
+            numeric[slot][plan.column], outside[slot][plan.column] = table, beyond
+    for some, result in zip(together, results, strict=True):
+        for slot, tables in _category_tables(some, result, slots).items():
+            categorical[slot].update(tables)
     failures = count_failures(source, plans.checks, slots)
     distinct = distinct_rows(source, plans.distinct, slots)
     return {
@@ -101,13 +101,13 @@ def scan_features(source: Source, time: str | None) -> dict[Slot, FeatureTables]
     }
 
 
-def _numeric_query(source: Source, plan: NumericPlan) -> tuple[str, Columns]:
-    """The column's name, and counts of it by part and value, or by part and cell."""
+def _numeric_query(source: Source, plan: NumericPlan) -> Columns:
+    """Counts of a column by part and value, or by part and cell."""
     x = source.expressions.number(plan.column)
     if plan.cells is None:
         query = f"select {source.keys}, {x} v, count(*) n from {source.relation} group by all"
-        return plan.column, source.connection.columns(query)
-    return plan.column, source.connection.columns(cell_query(source, x, plan.cells, plan.lowest, plan.highest))
+        return source.connection.columns(query)
+    return source.connection.columns(cell_query(source, x, plan.cells, plan.lowest, plan.highest))
 
 
 def cell_query(source: Source, x: str, cells: CellMap, lowest: float | None, highest: float | None) -> str:
@@ -116,7 +116,7 @@ def cell_query(source: Source, x: str, cells: CellMap, lowest: float | None, hig
     beyond = "0" if lowest is None or highest is None else f"count_if({x} < {lowest!r} or {x} > {highest!r})"
     return (
         f"select {source.keys}, try_cast({cells.sql(x)} as utinyint) c, count(*) n, count({x}) v, sum({centred}) t,"
-        f" sum({centred} * {centred}) q, {beyond} o from {source.relation} group by {source.key_names}, c"
+        f" sum({centred} * {centred}) q, {beyond} o from {source.relation} group by all"
     )
 
 
@@ -172,7 +172,7 @@ def cell_tables(
         lowest, highest = ranges[slot]
         lowers, uppers = cells.bounds(cell[own], lowest, highest)
         means = total[own].astype(np.float64) / n[own]
-        squares = np.maximum(square[own].astype(np.float64) - n[own] * means * means, 0.0)
+        squares = _within(square[own].astype(np.float64), n[own], means)
         nan, positive, negative = odd.get(slot, (0, 0, 0))
         empty = int(n[rows][none[rows]].sum())
         table = ValueTable(
@@ -191,14 +191,21 @@ def cell_tables(
     return tables
 
 
+def _within(squares: Floats, counts: Counts, means: Floats) -> Floats:
+    """Σ(x - mean)² from Σx²; infinite where squares of numbers that large are."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        found = squares - counts * means * means
+    return np.where(np.isnan(found), np.inf, np.maximum(found, 0.0))
+
+
 def value_ranges(source: Source, column: str, slots: Slots) -> dict[int, tuple[float, float]]:
     """Bounds of the finite values of each slot: from the footers, or by a query where one of them does not state them."""
-    spans = [part.footer.ranges.get(column) for part in source.batch.parts]
+    spans = [None if source.derived else part.footer.ranges.get(column) for part in source.batch.parts]
     if column in source.expressions.types and any(span is None or span.lowest is None for span in spans):
         x = source.expressions.number(column)
         query = (
             f"select {source.keys}, min({x}) filter (isfinite({x})) a, max({x}) filter (isfinite({x})) b"
-            f" from {source.relation} group by {source.key_names}"
+            f" from {source.relation} group by all"
         )
         result = source.connection.columns(query)
         bounds = zip(
@@ -213,7 +220,7 @@ def _not_finite(source: Source, x: str, slots: Slots) -> dict[int, tuple[int, in
     """Rows with NaN, inf and -inf by slot."""
     query = (
         f"select {source.keys}, count_if(isnan({x})) a, count_if({x} = 'inf'::double) b, count_if({x} = '-inf'::double) c"
-        f" from {source.relation} group by {source.key_names}"
+        f" from {source.relation} group by all"
     )
     result = source.connection.columns(query)
     columns = [values_of(result, name) for name in "abc"]
@@ -224,8 +231,8 @@ def _not_finite(source: Source, x: str, slots: Slots) -> dict[int, tuple[int, in
     }
 
 
-def _categories_query(source: Source, plans: Sequence[CategoricalPlan]) -> tuple[str, Columns]:
-    """No name, and counts of all categorical columns by part and value; g tells the column as a bit mask of GROUPING."""
+def _categories_query(source: Source, plans: Sequence[CategoricalPlan]) -> Columns:
+    """Counts of categorical columns by part and value; g tells the column as a bit mask of GROUPING."""
     names = [f"c{index}" for index in range(len(plans))]
     texts = [f"{_category(source, plan)} {name}" for plan, name in zip(plans, names, strict=True)]
     sets = ", ".join(f"({source.key_names}, {name})" for name in names)
@@ -234,7 +241,7 @@ def _categories_query(source: Source, plans: Sequence[CategoricalPlan]) -> tuple
         f"select {source.key_names}, grouping({', '.join(names)}) g, coalesce({', '.join(names)}) v, count(*) n"
         f" from ({inner}) group by grouping sets ({sets})"
     )
-    return "", source.connection.columns(query)
+    return source.connection.columns(query)
 
 
 def _category(source: Source, plan: CategoricalPlan) -> str:

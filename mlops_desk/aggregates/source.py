@@ -26,7 +26,8 @@ class Source:
 
     Attributes
     ----------
-    relation : the FROM clause. part : expression of a part's index, NULL for rows that belong to none. segment : expression of the segment's value.
+    relation : the FROM clause. part : expression of a part's index, NULL for rows that belong to none.
+    derived : whether the columns are computed, so that footers say nothing of them.
     """
 
     connection: Connection
@@ -37,6 +38,7 @@ class Source:
     expressions: Expressions
     has_labels: bool
     positional: bool
+    derived: bool = False
 
     @property
     def keys(self) -> str:
