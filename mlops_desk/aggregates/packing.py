@@ -26,7 +26,7 @@ TYPES: dict[str, type] = {
         slices.OutcomeTables,
     )
 }
-ARRAY, OBJECT = "a", "o"
+ARRAY, OBJECT, TUPLE = "a", "o", "t"
 DTYPES = ("int64", "float64")
 
 
@@ -39,7 +39,7 @@ def unpacked(body: bytes) -> Any:
     """What `packed` made the bytes of; raises ValueError for anything else."""
     try:
         return _restored(msgspec.msgpack.decode(zlib.decompress(body)))
-    except (zlib.error, msgspec.DecodeError, KeyError, TypeError, IndexError) as error:
+    except (zlib.error, msgspec.DecodeError, AttributeError, KeyError, TypeError, IndexError) as error:
         raise ValueError(f"no packed table: {error}") from error
 
 
@@ -52,7 +52,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _plain(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
-        return ["t", [_plain(entry) for entry in value]]
+        return [TUPLE, [_plain(entry) for entry in value]]
     return value.item() if isinstance(value, np.generic) else value
 
 
@@ -67,4 +67,6 @@ def _restored(plain: Any) -> Any:
         return np.frombuffer(plain[3], dtype=plain[1]).reshape(plain[2])
     if plain[0] == OBJECT:
         return TYPES[plain[1]](**{name: _restored(entry) for name, entry in plain[2].items()})
+    if plain[0] != TUPLE:
+        raise ValueError(f"nothing of kind {plain[0]} is ever packed")
     return tuple(_restored(entry) for entry in plain[1])
