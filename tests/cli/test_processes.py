@@ -128,6 +128,7 @@ def test_watch_evaluates_what_arrives_until_ctrl_c(tmp_path: Path) -> None:
         assert len(store.chunks("small", "analysis")) == DAYS
 
 
+@pytest.mark.slow
 @posix
 def test_watch_outlives_a_broken_configuration(tmp_path: Path) -> None:
     folder = write_workspace(tmp_path)
@@ -159,6 +160,7 @@ def test_the_second_of_two_programs_waits_ten_seconds_and_gives_up(tmp_path: Pat
     assert program("run", folder).returncode == 0
 
 
+@pytest.mark.slow
 def test_the_second_of_two_programs_goes_on_when_the_first_is_done(tmp_path: Path) -> None:
     folder = write_workspace(tmp_path)
     lock = WorkspaceLock(folder)

@@ -67,7 +67,7 @@ def test_typed_paths_are_told_from_the_workspace(tmp_path: Path, monkeypatch: py
 moments = st.datetimes(dt.datetime(1990, 1, 1), dt.datetime(2040, 1, 1))
 
 
-@given(moments, st.floats(0.001, 20_000), st.integers(1, 10**8))
+@given(moments, st.floats(0.001, 0.3) | st.floats(0.3, 20_000), st.integers(1, 10**8))
 def test_a_log_is_cut_into_a_reference_and_something_to_watch(start: dt.datetime, days: float, rows: int) -> None:
     span = Span(earliest=start, latest=start + dt.timedelta(days=days))
     rule = chunk_rule(span, rows).rule
