@@ -71,6 +71,7 @@ class RunWatch(QObject):
             self._workspace, self._model = workspace, model
             self._followed, self._next_byte, self.runs, self.log = None, 0, (), ""
             self._worker.forget("runs")
+            self.output.emit(0, "", True)
         self._take((runs, "", self._next_byte, self._followed))
         self._timer.start()
         self.look()

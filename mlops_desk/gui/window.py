@@ -79,7 +79,6 @@ class MainWindow(QMainWindow):
         self._ages = QTimer(self)
         self._ages.setInterval(AGE_MILLISECONDS)
         self._ages.timeout.connect(self._age)
-        self._ages.start()
 
     def _commands(self) -> Commands:
         desk = self.desk
@@ -181,6 +180,7 @@ class MainWindow(QMainWindow):
     def close_workspace(self) -> None:
         """Goes back to the welcome page."""
         self.desk.close()
+        self._ages.stop()
         self._save_layout()
         self.status.hide()
         self.menus.set_open(False)
@@ -230,6 +230,7 @@ class MainWindow(QMainWindow):
         """Remembers the layout and ends the worker; runs go on."""
         self.desk.close()
         self._ages.stop()
+        self.status.clearMessage()
         self._save_layout()
         if self.shell is not None:
             self.shell.overview.stages.stop()
@@ -252,6 +253,7 @@ class MainWindow(QMainWindow):
             return
         self.settings.add_recent(workspace.folder)
         self.menus.set_open(True)
+        self._ages.start()
         self.menus.show_recent(self.settings.recent)
         self.setWindowTitle(f"{workspace.name} – {TITLE}")
         self.status.show_workspace(workspace.name, str(workspace.folder))

@@ -7,9 +7,8 @@ from pathlib import Path
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 CHECKOUT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(CHECKOUT), str(Path(__file__).parent)]
+sys.path.insert(0, str(CHECKOUT))
 
-from fake_workspace import FakeWorkspace  # noqa: E402
 from PySide6.QtCore import QDeadlineTimer, QEventLoop, QPointF  # noqa: E402
 from PySide6.QtTest import QTest  # noqa: E402
 
@@ -18,6 +17,7 @@ from mlops_desk.gui.appearance import Appearance, Mode, load_fonts  # noqa: E402
 from mlops_desk.gui.facade import Doors  # noqa: E402
 from mlops_desk.gui.settings import Settings  # noqa: E402
 from mlops_desk.gui.window import MainWindow  # noqa: E402
+from tests.gui.fake_workspace import FakeWorkspace  # noqa: E402
 
 SIZES = ((1680, 1050), (1280, 800))
 LOG = "".join(

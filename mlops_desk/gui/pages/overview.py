@@ -165,6 +165,7 @@ class OverviewPage(QWidget):
 
     def _connect(self) -> None:
         desk = self.desk
+        desk.opened.connect(self._forget)
         desk.overview_changed.connect(self.show_overview)
         desk.brushed_changed.connect(self._show_brushed)
         desk.runs.runs_changed.connect(self.retraining.show_runs)
@@ -178,6 +179,13 @@ class OverviewPage(QWidget):
         self.retraining.add_output(0, desk.runs.log, True)
         if desk.overview is not None:
             self.show_overview(desk.overview)
+
+    def _forget(self) -> None:
+        self._shown = self.overview = None
+
+    def column_shown(self) -> str | None:
+        """The column whose distribution is shown."""
+        return self.distribution.shown.column if self.distribution.shown else None
 
     def save_layout(self) -> QByteArray:
         """Where the splitter stands."""

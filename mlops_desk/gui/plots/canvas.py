@@ -46,7 +46,8 @@ class Canvas(pg.GraphicsLayoutWidget):
     def retheme(self) -> None:
         """Paints everything in the palette in force."""
         self.setBackground(self.appearance.palette.surface)
-        self.scene().update()
+        for item in self.scene().items():
+            item.update()
 
     def set_empty(self, text: str) -> None:
         """Shows a text in place of a plot that has nothing to show; the empty text shows the plot."""
@@ -179,4 +180,9 @@ class Canvas(pg.GraphicsLayoutWidget):
         painter.setPen(color(palette.muted))
         painter.drawText(QPointF(PICTURE_MARGIN + offset, PICTURE_MARGIN + 13), self.subtitle)
         target = QRectF(PICTURE_MARGIN, PICTURE_MARGIN + TITLE_HEIGHT, self.width(), self.height())
+        kept = [item for item in self.scene().items() if item.cacheMode() != item.CacheMode.NoCache]
+        for item in kept:  # what is kept as pixels would be pixels in a drawing, too
+            item.setCacheMode(item.CacheMode.NoCache)
         self.render(painter, target, self.rect())
+        for item in kept:
+            item.setCacheMode(item.CacheMode.DeviceCoordinateCache)
