@@ -45,7 +45,7 @@ MODELS = (
     ("retention", "次日留存预测", "v3", Verdict.OK, "all criteria met"),
     ("ltv", "ltv-forecast <b>bold</b>", "v9", Verdict.UNTESTED, "not evaluated yet"),
 )
-COMMAND = ("/usr/bin/python3", "train.py", "--since", "2026-08-01", "--run", "/work space/.desk/runs/41")
+COMMAND = ("/usr/bin/python3", "train.py", "--since", "2026-08-01", "--run", "/srv/credit risk/.desk/runs/41")
 
 
 def day_chunks(days: int) -> tuple[Chunk, ...]:
