@@ -17,6 +17,7 @@ from mlops_desk.cli.workspaces import (
     chosen_models,
     note_json,
     opened,
+    program_word,
     shell_word,
     warn_of_notes,
 )
@@ -43,20 +44,18 @@ def demo(call: Call) -> int:
         _tell_alerts(terminal, workspace, model.name, [alert for alert in found if alert.model == model.id])
     report = workspace.folder / REPORT_NAME
     workspace.write_report(report)
-    folder = shell_word(workspace.folder)
+    program, folder = program_word(), shell_word(workspace.folder)
     terminal.line()
     terminal.line(f"report:      {report}")
     terminal.line(f"workspace:   {workspace.folder}   (README.md there tells what it is and what to try)")
-    terminal.line(f"all alerts:  mlops-desk alerts {folder}")
-    terminal.line(f"retrain:     mlops-desk retrain {folder} --model {workspace.desk.models[0].id} --wait")
-    terminal.line("your own:    mlops-desk init FOLDER --logs YOUR-PARQUET-FILES")
+    terminal.line(f"all alerts:  {program} alerts {folder}")
+    terminal.line(f"retrain:     {program} retrain {folder} --model {workspace.desk.models[0].id} --wait")
+    terminal.line(f"your own:    {program} init FOLDER --logs YOUR-PARQUET-FILES")
     failed = any(model.failure is not None for model in outcome.models)
     if not arguments.no_gui and has_display():
         terminal.line("desktop:     opening …")
         return call.open_window(workspace.folder)
-    reason = (
-        "left out as asked" if arguments.no_gui else f"no display here; where there is one, mlops-desk gui {folder}"
-    )
+    reason = "left out as asked" if arguments.no_gui else f"no display here; where there is one, {program} gui {folder}"
     terminal.line(f"desktop:     {reason}")
     return UserError.exit_code if failed else 0
 
@@ -98,9 +97,9 @@ def init(call: Call) -> int:
     terminal.line(f"written: {desk.file}")
     if made.failure is not None:
         terminal.error(made.failure)
-        terminal.line(f"next: mend {shell_word(desk.file)}, then mlops-desk check {shell_word(folder)}")
+        terminal.line(f"next: mend {shell_word(desk.file)}, then {program_word()} check {shell_word(folder)}")
         return UserError.exit_code
-    terminal.line(f"next: look at it, then mlops-desk run {shell_word(folder)}")
+    terminal.line(f"next: look at it, then {program_word()} run {shell_word(folder)}")
     return 0
 
 

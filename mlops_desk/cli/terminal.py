@@ -22,7 +22,9 @@ from mlops_desk.domain.progress import Progress
 PROGRAM = "mlops-desk"
 REDRAW_SECONDS = 0.1
 BAR_CELLS = 24
-PIPE_COLUMNS = 10_000
+PIPE_COLUMNS = 1_000_000
+LEAST_ROOM = 20
+"""Columns that the last column of a table gets however narrow the terminal is."""
 _DIRECTIONS = "\u061c\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"
 _ESCAPED = {
     code: ascii(chr(code))[1:-1] for code in (*range(0x20), *range(0x7F, 0xA0), *map(ord, _DIRECTIONS)) if code != 0x0A
@@ -59,6 +61,17 @@ def cut(text: str, columns: int) -> str:
             break
         kept += character
     return kept + "…"
+
+
+def wrapped(text: str, columns: int) -> list[str]:
+    """The words of a text in lines of so many columns; a word that is longer has a line of its own."""
+    lines: list[str] = []
+    for word in text.split():
+        if lines and width(lines[-1]) + 1 + width(word) <= columns:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines
 
 
 def is_terminal(stream: TextIO | None) -> bool:
@@ -108,18 +121,20 @@ class Terminal:
         self._write(self._out, json.dumps(content, ensure_ascii=plain, indent=2, allow_nan=False) + "\n")
 
     def table(self, head: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> None:
-        """Writes rows under a head in aligned columns, those of `right` flush right; the last column is cut at the terminal's edge."""
+        """Writes rows under a head in aligned columns, those of `right` flush right; the last column goes on below itself."""
         cells = [[one_line(cell) for cell in row] for row in (head, *rows)]
         widths = [max(width(row[place]) for row in cells) for place in range(len(head))]
-        room = self.columns - sum(widths[:-1]) - 2 * (len(head) - 1)
+        before = sum(widths[:-1]) + 2 * (len(head) - 1)
+        room = max(self.columns - before, LEAST_ROOM)
         for row in cells:
-            padded = []
-            for place, cell in enumerate(row):
-                last = place == len(row) - 1
-                shown = cut(cell, max(room, 8)) if last else cell
-                gap = " " * (widths[place] - width(shown))
-                padded.append(gap + shown if place in right else shown if last else shown + gap)
-            self.line("  ".join(padded).rstrip())
+            gaps = [" " * (size - width(cell)) for cell, size in zip(row, widths, strict=True)]
+            padded = [
+                gap + cell if i in right else cell + gap for i, (cell, gap) in enumerate(zip(row, gaps, strict=True))
+            ]
+            first, *more = wrapped(row[-1], room) or [""]
+            self.line("  ".join([*padded[:-1], first]).rstrip())
+            for piece in more:
+                self.line(" " * before + piece)
 
     def progress(self, progress: Progress) -> None:
         """Draws how far an operation is, at most ten times a second; nothing where stderr is no terminal."""

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
 from mlops_desk import theme
-from mlops_desk.cli.terminal import Terminal
+from mlops_desk.cli.terminal import PROGRAM, Terminal
 from mlops_desk.domain.metric import SeriesKey
 from mlops_desk.domain.overview import DataNote, NoteLevel
 from mlops_desk.domain.threshold import Alert, AlertState
 from mlops_desk.workspace import Workspace
 
 OPEN = (AlertState.FIRING, AlertState.ACKNOWLEDGED, AlertState.SILENCED)
+WIDE_COLUMNS = 120
 SEVERITY_MARKS = {"alert": "■", "warning": "▲"}
 
 Json = Mapping[str, object]
@@ -32,6 +34,18 @@ def chosen_models(workspace: Workspace, arguments: argparse.Namespace) -> tuple[
     return tuple(model.id for model in workspace.desk.models)
 
 
+def program_word() -> str:
+    """How this program is called in a shell here: by its name where the shell finds it, else by its place."""
+    import shlex
+    import shutil
+
+    called = Path(sys.argv[0])
+    found = shutil.which(PROGRAM)
+    if called.stem != PROGRAM or (found is not None and Path(found).resolve() == called.resolve()):
+        return PROGRAM
+    return shlex.quote(str(called))
+
+
 def shell_word(path: Path) -> str:
     """A path as it is typed in a shell, the shorter of absolute and relative to the current folder."""
     import shlex
@@ -42,11 +56,13 @@ def shell_word(path: Path) -> str:
 
 
 def alert_table(terminal: Terminal, workspace: Workspace, alerts: Sequence[Alert], *, models: bool = True) -> None:
-    """Writes alerts as a table."""
+    """Writes alerts as a table; a narrow terminal gets fewer columns."""
     from mlops_desk.reporting.naming import chunk_key_text, series_title, value_text
 
+    wide = terminal.columns >= WIDE_COLUMNS
     zones = {model.id: model.chunks.timezone for model in workspace.desk.models}
-    head = ("id", "", "since", "to", "chunks", "value", "limit", "state", *(("model",) if models else ()), "what")
+    head = ("id", "", "since", *(("to", "chunks") if wide else ()), "value", "limit", "state")
+    head = (*head, *(("model",) if models else ()), "what")
     rows = []
     for alert in alerts:
         zone = zones.get(alert.model, "UTC")
@@ -55,16 +71,15 @@ def alert_table(terminal: Terminal, workspace: Workspace, alerts: Sequence[Alert
                 str(alert.id),
                 f"{SEVERITY_MARKS[alert.severity]} {alert.severity}",
                 chunk_key_text(alert.opened_chunk, alert.opened_start, zone),
-                chunk_key_text(alert.last_chunk, alert.last_start, zone),
-                str(alert.chunks),
+                *((chunk_key_text(alert.last_chunk, alert.last_start, zone), str(alert.chunks)) if wide else ()),
                 value_text(alert.key, alert.value),
                 value_text(alert.key, alert.limit),
-                state_text(alert, zone),
+                state_text(alert, zone) if wide else alert.state.value,
                 *((alert.model,) if models else ()),
                 series_title(alert.key),
             )
         )
-    terminal.table(head, rows, right=(0, 4, 5, 6))
+    terminal.table(head, rows, right=(0, 4, 5, 6) if wide else (0, 3, 4))
 
 
 def state_text(alert: Alert, timezone: str) -> str:

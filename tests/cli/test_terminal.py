@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_desk.cli.terminal import Terminal, cut, harmless, one_line, width
+from mlops_desk.cli.terminal import Terminal, cut, harmless, one_line, width, wrapped
 from mlops_desk.domain.progress import Progress
 
 
@@ -105,3 +105,22 @@ def test_a_program_without_a_console_writes_nothing(monkeypatch: pytest.MonkeyPa
     terminal.line("anything")
     terminal.error("anything")
     assert not terminal.shows_progress
+
+
+@given(st.text(), st.integers(5, 40))
+def test_wrapped_text_keeps_its_words_and_fits(text: str, columns: int) -> None:
+    lines = wrapped(text, columns)
+    assert " ".join(lines).split() == text.split()
+    assert all(width(line) <= columns or " " not in line for line in lines)
+
+
+def test_the_last_column_goes_on_below_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "30")
+    screen = Screen()
+    Terminal(screen, screen).table(("id", "what"), [("1", "Population stability index of amount"), ("2", "short")])
+    assert screen.getvalue().splitlines() == [
+        "id  what",
+        "1   Population stability index",
+        "    of amount",
+        "2   short",
+    ]
