@@ -85,10 +85,30 @@ class ReferencePeriod:
     end: datetime
 
 
-def local_time(nanoseconds: int, zoned: bool, periods: Periods) -> datetime:
+def local_time(nanoseconds: int, zoned: bool, timezone: str) -> datetime:
     """A timestamp as naive local time."""
     moment = EPOCH + timedelta(microseconds=nanoseconds // 1000)
-    return in_local(moment.replace(tzinfo=UTC), periods.timezone) if zoned else moment
+    return in_local(moment.replace(tzinfo=UTC), timezone) if zoned else moment
+
+
+def local_span(footer: Footer, time: TimeColumn, timezone: str) -> tuple[datetime, datetime] | None:
+    """The first and the last local time of a file, None where its footer does not tell or some row has none."""
+    span = footer.ranges.get(time.name)
+    if span is None or span.earliest is None or span.latest is None or span.nulls != 0 or time != time.of(footer):
+        return None
+    first, last = (local_time(moment, time.zoned, timezone) for moment in (span.earliest, span.latest))
+    return None if first < EARLIEST or last >= LATEST else (first, last)
+
+
+def split_of_file(footer: Footer, time: TimeColumn, timezone: str, reference: ReferencePeriod | None) -> Split | None:
+    """The split that all rows of a file belong to, None where its footer does not prove that there is one."""
+    span = local_span(footer, time, timezone)
+    if span is None:
+        return None
+    first, last = span
+    if reference is None or last < reference.start or first >= reference.end:
+        return Split.ANALYSIS
+    return Split.REFERENCE if reference.start <= first and last < reference.end else None
 
 
 def single_part(
@@ -98,26 +118,12 @@ def single_part(
 
     `split` is given where the whole file belongs to it; else `reference` decides.
     """
-    span = footer.ranges.get(time.name)
-    if span is None or span.earliest is None or span.latest is None or span.nulls != 0 or time != time.of(footer):
+    span = local_span(footer, time, periods.timezone)
+    if span is None:
         return None
-    first = local_time(span.earliest, time.zoned, periods)
-    last = local_time(span.latest, time.zoned, periods)
-    if first < EARLIEST or last >= LATEST:
-        return None
-    number = periods.settled(periods.number_of(first))
-    if number != periods.settled(periods.number_of(last)):
-        return None
-    if split is None:
-        split = _split_of(first, last, reference)
-    return None if split is None else Part(footer=footer, split=split, number=number)
-
-
-def _split_of(first: datetime, last: datetime, reference: ReferencePeriod | None) -> Split | None:
-    """The split of rows from `first` to `last`, None where the reference period cuts them."""
-    if reference is None or last < reference.start or first >= reference.end:
-        return Split.ANALYSIS
-    return Split.REFERENCE if reference.start <= first and last < reference.end else None
+    first, last = (periods.settled(periods.number_of(moment)) for moment in span)
+    split = split or split_of_file(footer, time, periods.timezone, reference)
+    return Part(footer=footer, split=split, number=first) if first == last and split is not None else None
 
 
 def batches_of_single(parts: Sequence[Part]) -> list[Batch]:

@@ -26,6 +26,7 @@ from mlops_desk.monitoring.freshness import chunk_hours
 from mlops_desk.monitoring.inputs import Inputs, configuration_digest, find_inputs
 from mlops_desk.monitoring.measuring import Slice, SliceSet
 from mlops_desk.monitoring.preparation import Preparation, Prepared
+from mlops_desk.monitoring.remarks import remarks
 from mlops_desk.monitoring.requests import WHOLE_SEGMENT
 from mlops_desk.monitoring.rules import rules_of
 from mlops_desk.monitoring.series import ChunkTables, SeriesBuilder, Subject
@@ -143,6 +144,7 @@ class ModelPass:
             chunks=tuple(chunks.values()),
             stored=self._stored,
             cache=self._cache,
+            cancel=self._cancel,
         )
         values: list[MetricValue] = []
         histograms: list[Histogram] = []
@@ -156,6 +158,7 @@ class ModelPass:
             if subject.slices.segment is None:
                 histograms = builder.histograms(subject)
                 versions = self._versions(subject)
+                self._notes += remarks(self._model, subject.slices)
         if subjects:
             builder.keep_courses(subjects[0], values)
         rows = sum(footer.rows for footer in (*prepared.log, *prepared.reference))
@@ -211,7 +214,8 @@ class ModelPass:
 
         self._rows_told = 0
         files = counter.counted(prepared.groups, prepared.order, tell, fresh=self._full)
-        self._rows_scanned += files.rows_scanned
+        if plan.segment is None:
+            self._rows_scanned = files.rows_scanned
         by_chunk = files.by_chunk()
         names = [files.chunk_fingerprint(some) for ident, some in by_chunk.items() if ident[0] is Split.REFERENCE]
         return Tally(counter=counter, files=files, by_chunk=by_chunk, reference_name=digest((), *names))

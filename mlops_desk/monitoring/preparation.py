@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from mlops_desk.aggregates.numbering import Slicing, local_sql
-from mlops_desk.aggregates.parts import ZONED, ReferencePeriod, TimeColumn, single_part
+from mlops_desk.aggregates.parts import ZONED, ReferencePeriod, TimeColumn, split_of_file
 from mlops_desk.aggregates.plan import ScanPlan
 from mlops_desk.aggregates.planning import Wanted, scan_plan
 from mlops_desk.domain.errors import UserError
@@ -245,13 +245,7 @@ class Preparation:
         """The split of all rows of a file, None where they may belong to both."""
         if slicing.time is None or slicing.reference is None:
             return None
-        if slicing.periods is not None:
-            part = single_part(footer, None, slicing.time, slicing.periods, slicing.reference)
-            if part is not None:
-                return part.split
-        whole = parse_periods("9999y", slicing.rule.timezone)
-        part = single_part(footer, None, slicing.time, whole, slicing.reference)
-        return None if part is None else part.split
+        return split_of_file(footer, slicing.time, slicing.rule.timezone, slicing.reference)
 
     @staticmethod
     def _differs(name: str, footers: Sequence[Footer]) -> bool:

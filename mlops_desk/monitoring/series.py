@@ -12,6 +12,7 @@ from mlops_desk.aggregates.tables import CategoryTable, ValueTable
 from mlops_desk.domain.metric import Family, Limits, Measurement, MetricValue, SeriesKey
 from mlops_desk.domain.model import Model
 from mlops_desk.domain.monitor import Monitor
+from mlops_desk.domain.progress import CancelToken
 from mlops_desk.domain.schema import Column
 from mlops_desk.domain.slicing import Chunk, Split
 from mlops_desk.domain.threshold import CalibratedThreshold, PValueThreshold
@@ -51,6 +52,7 @@ class SeriesBuilder:
         chunks: Sequence[Chunk],
         stored: Callable[[SeriesKey], Iterable[MetricValue]],
         cache: Cache,
+        cancel: CancelToken,
     ) -> None:
         self._model = model
         self._monitors = monitors
@@ -62,6 +64,7 @@ class SeriesBuilder:
         self._chunk_tables: tuple[Subject, ChunkTables] | None = None
         self._nulls = NullLimits(cache, model.id)
         self._cache = cache
+        self._cancel = cancel
         self._hours = chunk_hours(model)
         self._requests = [(monitor, requests_of(model, monitor, columns)) for monitor in monitors]
         self._calibrated = sum(
@@ -80,6 +83,7 @@ class SeriesBuilder:
             if not _watches(monitor, subject.slices.segment):
                 continue
             for request in requests:
+                self._cancel.raise_if_cancelled()
                 if request.definition.id == DRIFTED_SHARE:
                     shares.append(request)
                     continue
