@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from mlops_desk.aggregates.tables import CategoryTable, Counts, ValueTable
 from mlops_desk.domain.metric import Convention
-from mlops_desk.metrics.series import Floats
+from mlops_desk.metrics.series import TOO_LARGE, Floats
 
 FINE_BINS = 256
 """Quantile bins of an exact column that stand for its distribution function."""
@@ -26,6 +26,10 @@ FEW_VALUES = 20
 """Evidently takes a numeric reference with at most this many distinct values as categories."""
 ONE_BIN = "the reference's quantiles are all one value, so there is one bin only"
 ONE_CELL = "the reference lies within one cell, so there is one bin only: it asks for exact = true"
+
+
+class NoBins(ValueError):
+    """A column has no bins under this definition, and why."""
 
 
 class Binned(NamedTuple):
@@ -90,10 +94,10 @@ def counts_by_edges(table: ValueTable, edges: Floats | Counts) -> Counts:
 
 
 def quantile_bins(reference: ValueTable, chunks: Sequence[ValueTable], parts: int) -> Binned:
-    """Rows by the reference's quantile bins; raises ValueError saying why where there is one bin only."""
+    """Rows by the reference's quantile bins; raises NoBins saying why where there is one bin only."""
     edges = quantile_edges(reference, parts)
     if len(edges) == 0:
-        raise ValueError(ONE_BIN if reference.exact else ONE_CELL)
+        raise NoBins(ONE_BIN if reference.exact else ONE_CELL)
     counts = np.empty((len(chunks), len(edges) + 1), dtype=np.int64)
     for row, chunk in zip(counts, chunks, strict=True):
         row[:] = counts_by_edges(chunk, edges)
@@ -103,7 +107,7 @@ def quantile_bins(reference: ValueTable, chunks: Sequence[ValueTable], parts: in
 def fine_bins(reference: ValueTable, chunks: Sequence[ValueTable], unit: float = 1.0) -> Binned:
     """Rows by cell, or by the finest quantile bins of an exact reference, with their positions in `unit`s.
 
-    Raises ValueError saying why where there is one bin only.
+    Raises NoBins saying why where there is one bin only.
     """
     tables = [reference, *chunks]
     if reference.cells is None:
@@ -114,7 +118,7 @@ def fine_bins(reference: ValueTable, chunks: Sequence[ValueTable], unit: float =
         edges = np.unique(np.concatenate([table.cells for table in tables]))[1:]  # type: ignore[arg-type]
         spread = np.zeros(len(edges) + 1, dtype=bool)
     if len(edges) == 0:
-        raise ValueError(ONE_BIN if reference.exact else ONE_CELL)
+        raise NoBins(ONE_BIN if reference.exact else ONE_CELL)
     counts = np.array([counts_by_edges(table, edges) for table in tables], dtype=np.int64)
     sums = np.array([_sums_by_edges(table, edges) for table in tables])
     positions = sums.sum(axis=0) / np.maximum(counts.sum(axis=0), 1) / unit
@@ -135,7 +139,12 @@ def histogram(table: ValueTable, edges: Floats) -> Counts:
 
 
 def _equal_edges(lowest: float, highest: float, width: float) -> Floats:
-    """Edges of equal bins as numpy.histogram_bin_edges makes them from an estimated width."""
+    """Edges of equal bins as numpy.histogram_bin_edges makes them from an estimated width.
+
+    Raises NoBins where the range is beyond doubles.
+    """
+    if not math.isfinite(highest - lowest) or not math.isfinite(width):
+        raise NoBins(TOO_LARGE)
     if lowest == highest:
         lowest, highest = lowest - 0.5, highest + 0.5
     bins = math.ceil((highest - lowest) / width) if width > 0 else 1

@@ -17,6 +17,7 @@ from mlops_desk.aggregates.tables import CategoryTable, Counts, ValueTable
 from mlops_desk.domain.metric import Convention, Direction
 from mlops_desk.metrics.binning import (
     Binned,
+    NoBins,
     category_bins,
     evidently_bins,
     histogram,
@@ -330,15 +331,14 @@ def _numeric(metric: str) -> NumericMetric:
         nannyml = convention is Convention.NANNYML and metric in NANNYML_BINNED
         if (evidently or nannyml) and not reference.exact:
             return without_values(len(chunks), NEEDS_EXACT)
-        if evidently:
-            return _evidently_numeric(metric, reference, chunks)
-        if nannyml:
-            return _series(metric, nannyml_bins(reference, chunks))
         try:
-            binned = quantile_bins(reference, chunks, SHARE_DISTANCES[metric].parts)
-        except ValueError as one_bin:
-            return without_values(len(chunks), str(one_bin))
-        return _series(metric, binned)
+            if evidently:
+                return _evidently_numeric(metric, reference, chunks)
+            if nannyml:
+                return _series(metric, nannyml_bins(reference, chunks))
+            return _series(metric, quantile_bins(reference, chunks, SHARE_DISTANCES[metric].parts))
+        except NoBins as no_bins:
+            return without_values(len(chunks), str(no_bins))
 
     return measured
 

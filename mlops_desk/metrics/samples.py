@@ -1,8 +1,9 @@
 """Reference and chunks laid out on common ascending entries: the ground that the two-sample metrics stand on.
 
-An entry is a distinct value, or a cell of which only bounds, mean and count are known on either side; cells follow one another, but within
-a cell the order of the two sides' rows is unknown unless their bounds keep apart. Arrays of the reference are (c,), those of the chunks
-(c,) where exact (one chunk at a time, for each has entries of its own) and (m, c) of cells.
+An entry is a distinct value, or a cell of which only count, mean, squares and bounds are known on either side; bounds need not be values
+that occur. Cells follow one another, but within a cell the order of the two sides' rows is unknown unless their bounds keep apart.
+Arrays of the reference are (c,), those of the chunks (c,) where exact (one chunk at a time, for each has entries of its own) and (m, c)
+of cells.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from mlops_desk.metrics.series import Floats
 Flags = NDArray[np.bool_]
 VALUE_ROUNDING = 2e-15
 """Share of a value by which its double, or a mean of doubles like it, may be off."""
+SQUARES_ROUNDING = 1e-12
+"""Share of a sum of squares that its rounding may take."""
 
 
 def spread(table: ValueTable) -> float:
@@ -164,9 +167,16 @@ def _of_cells(reference: ValueTable, chunks: Sequence[ValueTable]) -> Samples:
 
 
 def _spreads(counts: Floats, means: Floats, lowers: Floats, uppers: Floats, squares: Floats) -> Floats:
-    """Greatest Σ|x - mean| of rows with this mean, these bounds and this sum of squares about the mean."""
+    """Greatest Σ|x - mean| of rows with this mean, these bounds and about this sum of squares around the mean.
+
+    The sums of squares were taken around some value between all rows and lost as much as rounding takes from squares of that distance.
+    """
+    present = counts > 0
+    least, greatest = means[present].min(), means[present].max()
+    distance = np.maximum(means - least, greatest - means)
     width = uppers - lowers
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        by_bounds = np.where(width > 0, 2.0 * counts * (means - lowers) * ((uppers - means) / width), 0.0)
-    by_squares = np.sqrt(counts * np.maximum(squares, 0.0))
-    return np.where(width > 0, np.minimum(by_bounds, by_squares), 0.0)
+        by_bounds = 2.0 * counts * (means - lowers) * ((uppers - means) / width)
+        by_squares = np.sqrt(counts * (np.maximum(squares, 0.0) + SQUARES_ROUNDING * counts * distance**2))
+    both = np.minimum(np.where(np.isfinite(by_bounds), by_bounds, np.inf), by_squares)
+    return np.where(present & (width > 0), both, 0.0)

@@ -19,6 +19,8 @@ Amounts = Counts | Floats
 """Counts of rows, or draws of such counts from a continuous limit."""
 NEEDS_EXACT = "a column of this size is judged from cells, which do not bound this metric: it asks for exact = true"
 """Why a metric without an error bound has no value where the tables hold cells."""
+TOO_LARGE = "the squares of numbers that large are beyond the range of doubles"
+"""Why there is no standard deviation."""
 DRIFT_FAMILIES = (Family.DATA_DRIFT, Family.PREDICTION_DRIFT, Family.LABEL_DRIFT)
 """The families that share the metrics of one column."""
 NUMERIC, CATEGORICAL = "numeric", "categorical"

@@ -10,14 +10,14 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from mlops_desk.aggregates.tables import ValueTable
+from mlops_desk.aggregates.tables import Counts, ValueTable
 from mlops_desk.domain.metric import Convention, Direction
 from mlops_desk.metrics.binning import order_statistics
-from mlops_desk.metrics.samples import doubt_of_spread
-from mlops_desk.metrics.series import NUMERIC, NumericMetric, Series, drift_definitions
+from mlops_desk.metrics.samples import SQUARES_ROUNDING, VALUE_ROUNDING, doubt_of_spread
+from mlops_desk.metrics.series import NUMERIC, Floats, NumericMetric, Series, drift_definitions
 
 ANY = (-math.inf, math.inf)
-CONSTANT_REFERENCE = "the reference has one value only, so it has no standard deviation to measure by"
+NO_SPREAD = "the reference has no standard deviation to measure by: one value only, or numbers too large to square"
 
 DEFINITIONS = (
     *drift_definitions("mean", "Mean", Direction.NEITHER, ANY, (NUMERIC,)),
@@ -39,6 +39,12 @@ def standard_deviation(table: ValueTable) -> float:
     return math.sqrt(table.deviation_squares / (table.n - 1)) if table.n > 1 else math.nan
 
 
+def _spread(reference: ValueTable) -> float:
+    """The standard deviation to measure by, NaN where there is none."""
+    spread = standard_deviation(reference)
+    return spread if 0 < spread < math.inf else math.nan
+
+
 def _deviation_error(table: ValueTable) -> float:
     """Standard error of the standard deviation, from the fourth moment (of cells: of their means, with their squares)."""
     n, variance = table.n, table.deviation_squares / table.n
@@ -51,31 +57,47 @@ def _deviation_error(table: ValueTable) -> float:
     return math.sqrt(max(fourth - variance**2 * (n - 3) / (n - 1), 0.0) / n) / (2.0 * math.sqrt(variance))
 
 
-def _at_ranks(table: ValueTable, ranks: Sequence[int]) -> tuple[float, float]:
+def _at_ranks(table: ValueTable, ranks: Sequence[int], reference: ValueTable) -> tuple[float, float]:
     """Mean of the values at these ranks, and by how much it may be off."""
     places = np.array(ranks, dtype=np.int64)
-    if table.lowers is None or table.uppers is None:
+    if table.exact:
         return float(order_statistics(table, places).mean()), 0.0
     entries = np.searchsorted(table.cumulative, places, side="right") - 1
-    within, last = places - table.cumulative[entries], table.counts[entries] - 1
+    rank = places - table.cumulative[entries] + 1.0
+    lowers, uppers = _rank_bounds(table, entries, rank, reference)
+    values = np.clip(lowers + (uppers - lowers) * ((rank - 0.5) / table.counts[entries]), lowers, uppers)
+    return float(values.mean()), float(np.maximum(values - lowers, uppers - values).mean())
+
+
+def _rank_bounds(table: ValueTable, entries: Counts, rank: Floats, reference: ValueTable) -> tuple[Floats, Floats]:
+    """Bounds of the rows of these 1-based ranks within their cells: the cells', and those that mean and variance leave.
+
+    Source of the latter: Hawkins, J. Amer. Statist. Assoc. 66 (1971). The squares were taken around a value among the reference's.
+    """
+    if table.lowers is None or table.uppers is None or table.squares is None:
+        raise ValueError("an exact table has no cells")
     lowers, uppers = table.lowers[entries], table.uppers[entries]
-    values = lowers + (uppers - lowers) * (within / np.maximum(last, 1))
-    known = (within == 0) | (within == last)
-    values = np.where(within == 0, lowers, np.where(within == last, uppers, values))
-    off = np.where(known, 0.0, np.maximum(values - lowers, uppers - values))
-    return float(values.mean()), float(off.mean())
+    if reference.n == 0:
+        return lowers, uppers
+    counts, means = table.counts[entries], table.values[entries]
+    reach = max(abs(float(one)) for one in (reference.values[0], reference.values[-1]))
+    deviation = np.sqrt(table.squares[entries] / counts + SQUARES_ROUNDING * (np.abs(means) + reach) ** 2)
+    rounding = VALUE_ROUNDING * (np.abs(means) + reach)
+    below = deviation * np.sqrt((counts - rank) / rank) + rounding
+    above = deviation * np.sqrt((rank - 1.0) / (counts - rank + 1.0)) + rounding
+    return np.fmax(lowers, means - below), np.fmin(uppers, means + above)
 
 
-def median(table: ValueTable) -> tuple[float, float]:
+def median(table: ValueTable, reference: ValueTable) -> tuple[float, float]:
     """The median, midway between the two middle values of an even number, and by how much it may be off; 0 where exact."""
-    return _at_ranks(table, [(table.n - 1) // 2, table.n // 2])
+    return _at_ranks(table, [(table.n - 1) // 2, table.n // 2], reference)
 
 
-def _median_error(table: ValueTable) -> float:
+def _median_error(table: ValueTable, reference: ValueTable) -> float:
     """Half the distance between the order statistics half a standard deviation of the binomial rank on either side."""
     half = math.sqrt(table.n) / 2.0
     ranks = (max(math.floor((table.n - 1) / 2 - half), 0), min(math.ceil((table.n - 1) / 2 + half), table.n - 1))
-    lower, upper = (_at_ranks(table, [rank])[0] for rank in ranks)
+    lower, upper = (_at_ranks(table, [rank], reference)[0] for rank in ranks)
     return (upper - lower) / 2.0
 
 
@@ -101,47 +123,47 @@ def _unknown(_: ValueTable) -> float:
     return math.nan
 
 
-def _medians(_: Convention, _reference: ValueTable, chunks: Sequence[ValueTable]) -> Series:
-    medians = np.array([median(chunk) for chunk in chunks])
+def _medians(_: Convention, reference: ValueTable, chunks: Sequence[ValueTable]) -> Series:
+    medians = np.array([median(chunk, reference) for chunk in chunks])
     return Series(
         values=medians[:, 0],
         error_bounds=medians[:, 1],
-        sampling_errors=np.array([_median_error(chunk) for chunk in chunks]),
+        sampling_errors=np.array([_median_error(chunk, reference) for chunk in chunks]),
     )
 
 
 def _mean_shift(_: Convention, reference: ValueTable, chunks: Sequence[ValueTable]) -> Series:
     """(Mean of the chunk - mean of the reference) in the reference's standard deviations."""
-    spread = standard_deviation(reference) or math.nan
+    spread = _spread(reference)
     of_reference = _mean_error(reference)
     return Series(
         values=np.array([chunk.mean - reference.mean for chunk in chunks]) / spread,
-        undefined=CONSTANT_REFERENCE,
+        undefined=NO_SPREAD,
         sampling_errors=np.array([math.hypot(_mean_error(chunk), of_reference) for chunk in chunks]) / spread,
     )
 
 
 def _std_ratio(_: Convention, reference: ValueTable, chunks: Sequence[ValueTable]) -> Series:
     """Standard deviation of the chunk over that of the reference."""
-    spread = standard_deviation(reference) or math.nan
+    spread = _spread(reference)
     of_reference = _deviation_error(reference) / spread
     ratios = np.array([standard_deviation(chunk) for chunk in chunks]) / spread
     errors = np.array([_deviation_error(chunk) for chunk in chunks]) / spread
-    return Series(values=ratios, undefined=CONSTANT_REFERENCE, sampling_errors=np.hypot(errors, ratios * of_reference))
+    return Series(values=ratios, undefined=NO_SPREAD, sampling_errors=np.hypot(errors, ratios * of_reference))
 
 
 def _median_shift(_: Convention, reference: ValueTable, chunks: Sequence[ValueTable]) -> Series:
     """(Median of the chunk - median of the reference) in the reference's standard deviations."""
-    spread = standard_deviation(reference) or math.nan
-    of_reference, off = median(reference)
-    medians = np.array([median(chunk) for chunk in chunks])
-    error = _median_error(reference)
+    spread = _spread(reference)
+    of_reference, off = median(reference, reference)
+    medians = np.array([median(chunk, reference) for chunk in chunks])
+    error = _median_error(reference, reference)
     shifts = (medians[:, 0] - of_reference) / spread
     return Series(
         values=shifts,
-        undefined=CONSTANT_REFERENCE,
+        undefined=NO_SPREAD,
         error_bounds=(medians[:, 1] + off) / spread + np.abs(shifts) * doubt_of_spread(reference),
-        sampling_errors=np.array([math.hypot(_median_error(chunk), error) for chunk in chunks]) / spread,
+        sampling_errors=np.array([math.hypot(_median_error(chunk, reference), error) for chunk in chunks]) / spread,
     )
 
 

@@ -18,6 +18,7 @@ from mlops_desk.metrics.series import (
     NEEDS_EXACT,
     NUMERIC,
     P_VALUE,
+    TOO_LARGE,
     Floats,
     NumericMetric,
     Series,
@@ -180,8 +181,8 @@ def _rounding(both: Samples) -> Floats:
     """What the rounding of values may add up to in an integral over both sides' range."""
     a, b = np.broadcast_arrays(both.reference.counts, both.chunk.counts)
     sides = ((a, both.reference), (b, both.chunk))
-    lows = [np.where(rows > 0, side.lowers, np.inf).min(axis=-1) for rows, side in sides]
-    highs = [np.where(rows > 0, side.uppers, -np.inf).max(axis=-1) for rows, side in sides]
+    lows = [np.where(rows > 0, side.means, np.inf).min(axis=-1) for rows, side in sides]
+    highs = [np.where(rows > 0, side.means, -np.inf).max(axis=-1) for rows, side in sides]
     lowest, highest = np.minimum(*lows), np.maximum(*highs)
     largest = np.maximum(np.abs(lowest), np.abs(highest))
     return np.asarray(ROUNDING * (highest - lowest) + VALUE_ROUNDING * largest)
@@ -204,8 +205,8 @@ def wasserstein_unit(convention: Convention, reference: ValueTable) -> float:
 def _wasserstein(convention: Convention, reference: ValueTable, chunks: Sequence[ValueTable]) -> Series:
     """W1 over the reference's population standard deviation; nannyml: as it is; evidently: over at least 0.001."""
     divisor = wasserstein_unit(convention, reference)
-    if divisor == 0:
-        return without_values(len(chunks), CONSTANT_REFERENCE)
+    if divisor == 0 or not math.isfinite(divisor):
+        return without_values(len(chunks), TOO_LARGE if divisor else CONSTANT_REFERENCE)
     return _over(divisor, reference, joined([_area_between(both) for both in samples(reference, chunks)]))
 
 
@@ -233,8 +234,8 @@ def _squared_area(both: Samples) -> tuple[Floats, Floats, Floats]:
 def _energy(convention: Convention, reference: ValueTable, chunks: Sequence[ValueTable]) -> Series:
     """√(2∫(F - G)²) over the root of the reference's population standard deviation; evidently: as it is."""
     divisor = 1.0 if convention is Convention.EVIDENTLY else math.sqrt(spread(reference))
-    if divisor == 0:
-        return without_values(len(chunks), CONSTANT_REFERENCE)
+    if divisor == 0 or not math.isfinite(divisor):
+        return without_values(len(chunks), TOO_LARGE if divisor else CONSTANT_REFERENCE)
     return _over(divisor, reference, joined([_squared_area(both) for both in samples(reference, chunks)]))
 
 

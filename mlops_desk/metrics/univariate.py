@@ -10,7 +10,7 @@ import numpy as np
 from mlops_desk.aggregates.tables import CategoryTable, ValueTable
 from mlops_desk.domain.metric import Convention, Measurement, untested
 from mlops_desk.metrics import contingency, divergence, sample_tests, statistics, two_sample
-from mlops_desk.metrics.binning import Binned, category_bins, fine_bins, nannyml_bins, quantile_bins
+from mlops_desk.metrics.binning import Binned, NoBins, category_bins, fine_bins, nannyml_bins, quantile_bins
 from mlops_desk.metrics.series import NEEDS_EXACT, CategoricalMetric, NumericMetric, Series
 
 Table = TypeVar("Table", ValueTable, CategoryTable)
@@ -84,10 +84,10 @@ def binned(
 ) -> Binned:
     """Rows by the bins of a metric that is a function of such counts, as its null needs them.
 
-    Raises ValueError saying why where there are none: one bin only, or Evidently's bins, which every chunk has of its own.
+    Raises NoBins saying why where there are none: one bin only, or Evidently's bins, which every chunk has of its own.
     """
     if convention is Convention.EVIDENTLY and metric in (*divergence.EVIDENTLY, "chi_squared"):
-        raise ValueError("Evidently's own definition has no calibrated limits")
+        raise NoBins("Evidently's own definition has no calibrated limits")
     if isinstance(reference, CategoryTable):
         pooled = metric in divergence.NANNYML_BINNED
         tables = [chunk for chunk in chunks if isinstance(chunk, CategoryTable)]
@@ -99,7 +99,7 @@ def binned(
         return fine_bins(reference, values, two_sample.wasserstein_unit(convention, reference))
     if convention is Convention.NANNYML and metric in divergence.NANNYML_BINNED:
         if not reference.exact:
-            raise ValueError(NEEDS_EXACT)
+            raise NoBins(NEEDS_EXACT)
         return nannyml_bins(reference, values)
     return quantile_bins(reference, values, divergence.SHARE_DISTANCES[metric].parts)
 
@@ -122,7 +122,8 @@ def _measured(
     testable = [chunk for chunk, text in zip(chunks, why, strict=True) if text is None]
     if not testable:
         return [untested(text) for text in why if text is not None]
-    found = iter(measure(testable).measurements())
+    with np.errstate(all="ignore"):  # a value that is not finite becomes a reason
+        found = iter(measure(testable).measurements())
     return [next(found) if text is None else untested(text) for text in why]
 
 

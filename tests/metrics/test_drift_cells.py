@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mlops_desk.aggregates.cellmap import fitted_map
 from mlops_desk.domain.metric import Convention
 from mlops_desk.metrics.binning import counts_by_edges, quantile_edges
 from mlops_desk.metrics.divergence import jensen_shannon
 from mlops_desk.metrics.univariate import numeric_drift
-from tests.metrics.drift_tables import cell_table, exact_table
+from tests.metrics.drift_tables import cell_table, exact_table, scanned_table
 
 BOUNDED = ("kolmogorov_smirnov", "wasserstein", "energy", "cramer_von_mises", "mann_whitney", "median", "median_shift")
 EXACT_ON_CELLS = ("mean", "std", "sum", "min", "max", "mean_shift", "std_ratio", "t_test", "t_test_p")
@@ -31,19 +32,26 @@ SHAPES = {
     "close pair": lambda rng, n: 0.1 + 1e-9 * (rng.random(n) < rng.uniform(0.1, 0.9)),
     "few values": lambda rng, n: rng.integers(0, 4, n) * 0.1,
     "far away": lambda rng, n: rng.normal(1e9, 1.0, n),
+    "enormous": lambda rng, n: 1e200 * rng.normal(0, 1.0, n),
     "on the grid of doubles": lambda rng, n: rng.normal(1e12, 1.0, n),
 }
 
 
 def both_ways(seed: int, shape: str, other: str, n: int, m: int, width: float):
+    """Exact tables, and cell tables of this width, or of the map that a scan fits where it is 0."""
     rng = np.random.default_rng(seed)
     reference, chunk = SHAPES[shape](rng, n), SHAPES[other](rng, m)
-    cells = floor_cells(width)
-    return (exact_table(reference), exact_table(chunk)), (cell_table(reference, cells), cell_table(chunk, cells))
+    if width:
+        cells = floor_cells(width)
+        coarse = cell_table(reference, cells), cell_table(chunk, cells)
+    else:
+        fitted = fitted_map(reference, float(reference.min()), float(reference.max()))
+        coarse = scanned_table(reference, fitted), scanned_table(chunk, fitted)
+    return (exact_table(reference), exact_table(chunk)), coarse
 
 
 any_shape = st.sampled_from(sorted(SHAPES))
-resolved = st.sampled_from(sorted(SHAPES.keys() - {"on the grid of doubles"}))
+resolved = st.sampled_from(sorted(SHAPES.keys() - {"on the grid of doubles", "enormous"}))
 
 
 @settings(max_examples=60)
@@ -53,7 +61,7 @@ resolved = st.sampled_from(sorted(SHAPES.keys() - {"on the grid of doubles"}))
     other=any_shape,
     n=st.integers(30, 300),
     m=st.integers(30, 200),
-    width=st.sampled_from([0.05, 0.25, 1.0, 5.0]),
+    width=st.sampled_from([0.0, 0.05, 0.25, 1.0, 5.0]),
 )
 def test_bounds_hold(seed: int, shape: str, other: str, n: int, m: int, width: float) -> None:
     exact, cells = both_ways(seed, shape, other, n, m, width)
@@ -100,7 +108,7 @@ def test_conventions_of_other_tools_ask_for_exact_bins(metric: str) -> None:
 
 
 @settings(max_examples=30)
-@given(seed=st.integers(0, 2**32 - 1), shape=any_shape, width=st.sampled_from([0.05, 0.25]))
+@given(seed=st.integers(0, 2**32 - 1), shape=resolved, width=st.sampled_from([0.05, 0.25]))
 def test_quantile_bins_of_cells_begin_where_cells_begin(seed: int, shape: str, width: float) -> None:
     rng = np.random.default_rng(seed)
     reference, chunk = SHAPES[shape](rng, 400), SHAPES[shape](rng, 300)
@@ -123,9 +131,9 @@ def test_quantile_bins_of_cells_begin_where_cells_begin(seed: int, shape: str, w
 def test_cells_come_close_on_smooth_data() -> None:
     rng = np.random.default_rng(5)
     reference, chunks = rng.normal(size=200_000), [rng.normal(0.05 * shift, 1, 20_000) for shift in range(3)]
-    cells = floor_cells(8 / 254)
+    fitted = fitted_map(reference, float(reference.min()), float(reference.max()))
     exact = [exact_table(reference), *(exact_table(rows) for rows in chunks)]
-    coarse = [cell_table(reference, cells), *(cell_table(rows, cells) for rows in chunks)]
+    coarse = [scanned_table(reference, fitted), *(scanned_table(rows, fitted) for rows in chunks)]
     most = {"kolmogorov_smirnov": 0.02, "wasserstein": 0.02, "energy": 0.02, "median": 0.04}
     for metric, bound in most.items():
         true = numeric_drift(metric, Convention.DESK, exact[0], exact[1:])
@@ -136,6 +144,14 @@ def test_cells_come_close_on_smooth_data() -> None:
         true = numeric_drift(metric, Convention.DESK, exact[0], exact[1:])
         found = numeric_drift(metric, Convention.DESK, coarse[0], coarse[1:])
         assert [one.value for one in found] == pytest.approx([one.value for one in true], rel=0.25, abs=1e-4)
+
+
+def test_cells_of_one_value_each_leave_no_doubt_about_the_median() -> None:
+    rng = np.random.default_rng(7)
+    whole = rng.poisson(20, 20_000).astype(float)
+    table = scanned_table(whole, fitted_map(whole, whole.min(), whole.max()))
+    [found] = numeric_drift("median", Convention.DESK, table, [table])
+    assert abs(found.value - 20) <= found.error_bound < 1e-3
 
 
 def test_a_large_shift_leaves_no_doubt_about_the_area() -> None:
