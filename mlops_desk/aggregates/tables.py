@@ -111,7 +111,8 @@ class ValueTable:
             counts[left] += self.counts
             counts[right] += other.counts
             return self._with(other, values=values, counts=counts)
-        return self._with(other, **_merged_cells(self, other))
+        with np.errstate(over="ignore"):  # squares of numbers beyond 1e154 are infinite
+            return self._with(other, **_merged_cells(self, other))
 
     def _with(self, other: ValueTable, **arrays: NDArray[np.generic]) -> ValueTable:
         return ValueTable(

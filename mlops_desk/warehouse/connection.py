@@ -126,7 +126,8 @@ class Connection:
         except duckdb.InterruptException as error:
             raise Cancelled from error
         except duckdb.OutOfMemoryException as error:
-            raise UserError(f"the engine ran out of its {self.settings.memory_limit} of memory: {error}") from error
+            reason = str(error).splitlines()[0]
+            raise UserError(f"the engine ran out of its {self.settings.memory_limit} of memory: {reason}") from error
         finally:
             with self._lock:
                 self._running.discard(cursor)
