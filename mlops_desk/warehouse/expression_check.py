@@ -1,10 +1,14 @@
-"""Checks SQL of desk.toml before it reaches the engine: one scalar expression over the log's columns, and nothing else."""
+"""Checks SQL of desk.toml before it reaches the engine: one scalar expression over the log's columns, and nothing else.
+
+A row's answer must be the same whenever it is asked for, or an evaluation of what is new would differ from one of everything. So only
+functions pass that the engine calls consistent, less those that it calls so and that look at the clock, and macros made of such functions.
+"""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Sequence
 from typing import Any
 
 from mlops_desk.domain.errors import UserError
@@ -14,7 +18,23 @@ from mlops_desk.warehouse.footers import first_line
 FORBIDDEN_CLASSES = ("SUBQUERY", "WINDOW", "PARAMETER", "STAR", "DEFAULT")
 FORBIDDEN_TYPES = ("SUBQUERY", "TABLE_FUNCTION", "JOIN", "EXPRESSION_LIST", "EMPTY")
 QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"")
-AGGREGATES = "select distinct function_name from duckdb_functions() where function_type in ('aggregate', 'table', 'table_macro', 'pragma')"
+TEXTS = re.compile(r"'(?:[^']|'')*'")
+CALLED = re.compile(r'(\w+)"?\(')
+BARE = (
+    "current_catalog",
+    "current_date",
+    "current_schema",
+    "current_time",
+    "current_timestamp",
+    "localtime",
+    "localtimestamp",
+)
+"""Words that are functions without parentheses, where no column has their name."""
+UNSTEADY = frozenset({*BARE, "current_localtime", "current_localtimestamp", "current_setting", "getenv", "getvariable"})
+"""Functions whose answer depends on the moment or the session, whatever the engine says of them."""
+MANY_ROWS = "select distinct lower(function_name) from duckdb_functions() where function_type in ('aggregate', 'table', 'table_macro', 'pragma')"
+INCONSISTENT = "select distinct lower(function_name) from duckdb_functions() where stability <> 'CONSISTENT'"
+MACROS = "select lower(function_name), macro_definition from duckdb_functions() where function_type = 'macro'"
 
 
 def check_predicate(connection: Connection, sql: str, relation: str, place: str) -> None:
@@ -22,8 +42,10 @@ def check_predicate(connection: Connection, sql: str, relation: str, place: str)
     bare = QUOTED.sub("''", sql)
     if "--" in bare or "/*" in bare or ";" in bare:
         raise UserError(f"{place}: a comment or a semicolon does not belong into an expression: {sql}")
-    _check_tree(_tree(connection, sql, place), connection, place)
+    selected = _selected(_tree(connection, sql, place), place)
     try:
+        columns = {row[0].lower() for row in connection.rows(f"describe select * from {relation}")}
+        _check_parts(selected, connection, columns, place)
         connection.rows(f"select ({sql})::boolean from {relation} limit 0")
     except connection.engine_errors as error:
         raise UserError(f"{place}: {first_line(error)}") from error
@@ -38,20 +60,51 @@ def _tree(connection: Connection, sql: str, place: str) -> dict[str, Any]:
     return tree
 
 
-def _check_tree(tree: dict[str, Any], connection: Connection, place: str) -> None:
-    """Raises UserError for anything but one scalar expression over one table."""
+def _selected(tree: dict[str, Any], place: str) -> dict[str, Any]:
+    """The expression in the engine's reading; raises UserError for anything but one over one table."""
     statements = tree["statements"]
-    node = statements[0]["node"] if len(statements) == 1 else {}
+    node: dict[str, Any] = statements[0]["node"] if len(statements) == 1 else {}
     only = node.get("type") == "SELECT_NODE" and len(node.get("select_list", ())) == 1
     if not only or node.get("from_table", {}).get("type") != "BASE_TABLE" or node.get("where_clause") is not None:
         raise UserError(f"{place}: it must be one expression, such as country = 'DE'")
-    aggregates = {row[0] for row in connection.rows(AGGREGATES)}
-    for part in _parts(node["select_list"][0]):
-        kind, function = part.get("class"), part.get("function_name")
+    selected: dict[str, Any] = node["select_list"][0]
+    return selected
+
+
+def _check_parts(selected: dict[str, Any], connection: Connection, columns: Container[str], place: str) -> None:
+    """Raises UserError for a part of an expression that is more than a steady answer about one row."""
+    macros = connection.rows(MACROS)
+    many_rows = _with_macros({row[0] for row in connection.rows(MANY_ROWS)}, macros)
+    unsteady = _with_macros({row[0] for row in connection.rows(INCONSISTENT)} | UNSTEADY, macros)
+    for part in _parts(selected):
+        kind, function = part.get("class"), str(part.get("function_name", "")).lower()
         if kind in FORBIDDEN_CLASSES or part.get("type") in FORBIDDEN_TYPES:
             raise UserError(f"{place}: a {str(kind or part.get('type')).lower()} is not allowed in an expression")
-        if function in aggregates:
+        if function in many_rows:
             raise UserError(f"{place}: the function {function} is not allowed; an expression looks at one row")
+        names: list[str] = part.get("column_names") or []
+        bare = names[0].lower() if len(names) == 1 else ""
+        word = bare if bare in BARE and bare not in columns else function
+        if word in unsteady or (word == "age" and len(part.get("arguments", ())) == 1):
+            raise UserError(
+                f"{place}: {word} is not allowed; its answer about a row changes from one evaluation to the next"
+            )
+
+
+def _with_macros(functions: set[str], macros: Sequence[tuple[str, str]]) -> set[str]:
+    """Functions, and the macros that come down to one of them or to a query."""
+    found = set(functions)
+    while True:
+        more = {name for name, definition in macros if name not in found and _words(definition) & found}
+        if not more:
+            return found
+        found |= more
+
+
+def _words(definition: str) -> set[str]:
+    """The functions that a macro calls."""
+    bare = TEXTS.sub("''", definition.lower())
+    return set(CALLED.findall(bare)) | {word for word in BARE if word in bare}
 
 
 def _parts(tree: Any) -> Iterator[dict[str, Any]]:
