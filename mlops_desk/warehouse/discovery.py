@@ -69,10 +69,16 @@ def _status(file: Path) -> os.stat_result | None:
 
 def _files_of(folder: Path, path: str, key: str) -> Iterable[Path]:
     """The Parquet files of one path."""
-    whole = Path(os.path.normpath(folder / Path(path).expanduser()))
+    given = Path(path).expanduser()
+    whole = Path(os.path.normpath(folder / given))
     if any(character in path for character in GLOB_CHARACTERS) and not whole.exists():
-        base = _base(whole)
-        matches = (Path(match) for match in glob.iglob(str(whole), recursive=True))  # noqa: PTH207 - a pattern may be absolute
+        root, pattern = (
+            (folder, str(given)) if not given.is_absolute() else (Path(given.anchor), str(given)[len(given.anchor) :])
+        )
+        base = Path(os.path.normpath(root / _plain_part(Path(pattern))))
+        # The folder's own name is no pattern, whatever it looks like; Path.glob would follow no links.
+        names = glob.iglob(pattern, root_dir=root, recursive=True)  # noqa: PTH207
+        matches = (Path(os.path.normpath(root / name)) for name in names)
         return [match for match in matches if match.is_file() and _is_finished(match, base)]
     if whole.is_dir():
         return [
@@ -85,10 +91,9 @@ def _files_of(folder: Path, path: str, key: str) -> Iterable[Path]:
     return [whole]
 
 
-def _base(pattern: Path) -> Path:
+def _plain_part(pattern: Path) -> Path:
     """The folder of a pattern down to which it names every part."""
-    parents = [parent for parent in pattern.parents if not any(one in str(parent) for one in GLOB_CHARACTERS)]
-    return parents[0]
+    return next(parent for parent in pattern.parents if not any(one in str(parent) for one in GLOB_CHARACTERS))
 
 
 def _is_finished(file: Path, base: Path) -> bool:

@@ -75,6 +75,19 @@ def test_names_with_blanks_quotes_and_brackets_are_plain_names(tmp_path: Path) -
     assert sorted(names(tmp_path, ".")) == sorted(odd)
 
 
+def test_a_workspace_folder_may_look_like_a_pattern(tmp_path: Path) -> None:
+    for name in ("logs [x]", "all*", "why?", "[!a]"):
+        folder = tmp_path / name / "work"
+        touched(folder, "logs/a[1].parquet", "logs/b*.parquet", "logs/.c.parquet", "logs/2024/d.parquet")
+        touched(tmp_path / name, "beside/e.parquet")
+        assert names(folder, "logs/*.parquet") == ["logs/a[1].parquet", "logs/b*.parquet"]
+        assert names(folder, "**/*.parquet") == ["logs/2024/d.parquet", "logs/a[1].parquet", "logs/b*.parquet"]
+        assert names(folder, "logs/a[1].parquet", "logs/b*.parquet") == ["logs/a[1].parquet", "logs/b*.parquet"]
+        assert [file.path for file in find_files(folder, ["../beside/*.parquet"], "k")] == [
+            tmp_path / name / "beside" / "e.parquet"
+        ]
+
+
 def test_a_missing_path_is_an_error_and_an_empty_folder_is_not(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     assert names(tmp_path, "empty", "empty/*.parquet") == []
