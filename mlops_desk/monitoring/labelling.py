@@ -13,19 +13,37 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from mlops_desk.domain.errors import UserError
 from mlops_desk.domain.model import Labels, Model
 from mlops_desk.domain.overview import DataNote, NoteLevel
 from mlops_desk.domain.schema import Task
 from mlops_desk.warehouse.cache import Cache
 from mlops_desk.warehouse.connection import Connection
 from mlops_desk.warehouse.footers import Footer
+from mlops_desk.warehouse.labels import (
+    Key,
+    LabelCounts,
+    LabelIndex,
+    Vocabulary,
+    is_conflicting,
+    key_of,
+    overlaid,
+    vocabulary,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from mlops_desk.warehouse.labels import Key, LabelIndex, Vocabulary
+FORMAT = 2
 
-FORMAT = 1
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JoinedFile:
+    """The labels of one log file: their name, how many ids with labels its rows have, and rows whose id has different labels."""
+
+    name: str
+    ids: int
+    conflicts: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,18 +52,20 @@ class Ledger:
 
     Attributes
     ----------
-    files : fingerprints of the label files. logs : name of the labels of each log file, by its fingerprint.
+    files : fingerprints of the label files. logs : the labels of each log file, by its fingerprint.
+    counts : what became of the rows of the label files; an id that comes again in a file that arrives later counts again.
     """
 
     files: tuple[str, ...] = ()
-    logs: dict[str, str] = field(default_factory=dict)
+    logs: dict[str, JoinedFile] = field(default_factory=dict)
     classes: tuple[str, ...] | None = None
-    rows: int = 0
-    empty: int = 0
-    duplicates: int = 0
-    conflicts: int = 0
-    unmatched: int = 0
+    counts: LabelCounts = LabelCounts()  # noqa: RUF009 - frozen
     id: str = ""
+
+    @property
+    def names(self) -> dict[str, str]:
+        """Name of the labels of each log file."""
+        return {file: joined.name for file, joined in self.logs.items()}
 
 
 class JoinedLabels(Mapping[str, "NDArray[Any]"]):
@@ -112,16 +132,26 @@ class LabelJoin:
     def joined(self, logs: Sequence[Footer], labels: Sequence[Footer], *, fresh: bool) -> Labelling:
         """The labels of these log files; files without the id column stay without."""
         with_id = [footer for footer in logs if self._column in dict(footer.columns)]
+        if not with_id:
+            raise UserError(self._no_id(logs))
         before = Ledger() if fresh else self._ledger()
         after = self._brought_up_to_date(before, with_id, labels)
         self._cache.put({self._ledger_key: msgspec.json.encode(after)})
-        self._cache.present(labels_key(self._model.id, file, name) for file, name in after.logs.items())
-        joined = JoinedLabels(self._cache, self._model.id, after.logs, self._numeric)
+        self._cache.present(labels_key(self._model.id, file, name) for file, name in after.names.items())
+        joined = JoinedLabels(self._cache, self._model.id, after.names, self._numeric)
         return Labelling(labels=joined, classes=after.classes or (), notes=tuple(self._notes(after)))
+
+    def _no_id(self, logs: Sequence[Footer]) -> str:
+        names = list(dict.fromkeys(name for footer in logs for name, _ in footer.columns))
+        has = ", ".join(names[:12]) + (" …" if len(names) > 12 else "")
+        return (
+            f"desk.toml: models.{self._model.id}.columns.id: the log has no column {self._column!r} to join labels by;"
+            f" it has {has}"
+        )
 
     @property
     def _ledger_key(self) -> str:
-        return f"{self._model.id}:L"
+        return f"{self._model.id}:L:{FORMAT}"
 
     def _ledger(self) -> Ledger:
         """What was joined so far, nothing where it was joined in another way."""
@@ -143,61 +173,41 @@ class LabelJoin:
         arrived = [footer for footer in labels if footer.file.fingerprint not in known]
         current = [footer for footer in logs if footer.file.fingerprint in before.logs]
         new = [footer for footer in logs if footer.file.fingerprint not in before.logs]
-        names = {footer.file.fingerprint: before.logs[footer.file.fingerprint] for footer in current}
+        joined = {footer.file.fingerprint: before.logs[footer.file.fingerprint] for footer in current}
         if not arrived and not new:
-            return replace(before, logs=names)
+            return replace(before, logs=joined)
         key, words = self._key(logs, labels), self._vocabulary(labels, before.classes or ())
+        counts = LabelCounts()
         if new and labels:
             index = self._index(labels, key, words)
             for footer in [*new, *(current if arrived else [])]:
-                names[footer.file.fingerprint] = self._keep(
-                    footer, index.labels_of(self._connection, footer, self._column)
-                )
+                found = index.labels_of(self._connection, footer, self._column)
+                joined[footer.file.fingerprint] = self._keep(footer, found.labels, found.ids)
             counts = index.counts
-            unmatched = counts.unmatched if arrived else max(0, before.unmatched - index.hits)
-            totals = (counts.rows, counts.empty, counts.duplicates, counts.conflicts, unmatched)
         elif labels:
             index = self._index(arrived, key, words)
-            clashes = sum(self._overlay(index, footer, names) for footer in current)
-            counts = index.counts
-            totals = (
-                before.rows + counts.rows,
-                before.empty + counts.empty,
-                before.duplicates + counts.duplicates,
-                before.conflicts + counts.conflicts + clashes,
-                before.unmatched + counts.unmatched,
-            )
-        else:
-            totals = (0, 0, 0, 0, 0)
-        rows, empty, duplicates, conflicts, unmatched = totals
+            for footer in current:
+                self._overlay(index, footer, joined)
+            counts = before.counts + index.counts
         return Ledger(
-            files=tuple(now) if labels else (),
-            logs=names,
+            files=tuple(now),
+            logs=joined,
             classes=words.classes,
-            rows=rows,
-            empty=empty,
-            duplicates=duplicates,
-            conflicts=conflicts,
-            unmatched=unmatched,
+            counts=counts,
             id=self._way,
         )
 
     def _are_kept(self, ledger: Ledger) -> bool:
         """Whether the cache still has every labels' body that a ledger speaks of."""
-        keys = [labels_key(self._model.id, file, name) for file, name in ledger.logs.items()]
+        keys = [labels_key(self._model.id, file, name) for file, name in ledger.names.items()]
         return len(self._cache.present(keys)) == len(keys)
 
     def _key(self, logs: Sequence[Footer], labels: Sequence[Footer]) -> Key:
-        from mlops_desk.warehouse.labels import key_of
-
         log_types = [dict(footer.columns)[self._column] for footer in logs]
         label_types = [kind for footer in labels for name, kind in footer.columns if name == self._labels.key]
         return key_of(log_types, label_types)
 
     def _vocabulary(self, labels: Sequence[Footer], known: Sequence[str]) -> Vocabulary:
-        from mlops_desk.domain.errors import UserError
-        from mlops_desk.warehouse.labels import Vocabulary, vocabulary
-
         for footer in labels:
             for name in (self._labels.key, self._labels.target):
                 if name not in dict(footer.columns):
@@ -210,47 +220,47 @@ class LabelJoin:
         return vocabulary(self._connection, labels, self._labels.target, known, self._numeric)
 
     def _index(self, labels: Sequence[Footer], key: Key, words: Vocabulary) -> LabelIndex:
-        from mlops_desk.warehouse.labels import LabelIndex
-
         return LabelIndex(self._connection, labels, key, self._labels.key, self._labels.target, words)
 
-    def _overlay(self, index: LabelIndex, footer: Footer, names: dict[str, str]) -> int:
-        """Adds labels that arrived to those of a log file; returns how many rows conflict anew."""
-        import numpy as np
-
-        from mlops_desk.warehouse.labels import NONE, overlaid
-
-        arrived = index.labels_of(self._connection, footer, self._column)
+    def _overlay(self, index: LabelIndex, footer: Footer, joined: dict[str, JoinedFile]) -> None:
+        """Adds labels that arrived to those of a log file."""
+        found = index.labels_of(self._connection, footer, self._column)
+        if not found.ids:
+            return
         file = footer.file.fingerprint
-        if not (np.isfinite(arrived).any() if self._numeric else (arrived != NONE).any()):
-            return 0
-        key = labels_key(self._model.id, file, names[file])
+        key = labels_key(self._model.id, file, joined[file].name)
         before = unpacked_labels(self._cache.get([key])[key], self._numeric)
-        after, clashes = overlaid(before, arrived)
-        names[file] = self._keep(footer, after)
-        return clashes
+        joined[file] = self._keep(footer, overlaid(before, found.labels), joined[file].ids + found.ids)
 
-    def _keep(self, footer: Footer, labels: NDArray[Any]) -> str:
-        """Keeps the labels of a log file and returns their name."""
+    def _keep(self, footer: Footer, labels: NDArray[Any], ids: int) -> JoinedFile:
+        """Keeps the labels of a log file."""
         name = hashlib.blake2b(labels.tobytes(), digest_size=8).hexdigest()
         self._cache.put({labels_key(self._model.id, footer.file.fingerprint, name): packed_labels(labels)})
-        return name
+        return JoinedFile(name=name, ids=ids, conflicts=int(is_conflicting(labels).sum()))
 
     def _notes(self, ledger: Ledger) -> Iterator[DataNote]:
         """What a person should know of the join."""
         place = self._labels.paths[0] if len(self._labels.paths) == 1 else f"{len(self._labels.paths)} label paths"
-        rows = ledger.rows - ledger.empty
+        counts = ledger.counts
+        matched = sum(joined.ids for joined in ledger.logs.values())
+        conflicts = sum(joined.conflicts for joined in ledger.logs.values())
+        unmatched = max(0, counts.ids - matched)
         texts: tuple[tuple[str, int, str], ...] = (
-            ("labels_unmatched", ledger.unmatched, "labels have an id that no row of the log has"),
-            ("labels_duplicated", ledger.duplicates, "labels repeat an id with the same label and count once"),
-            ("labels_conflicting", ledger.conflicts, "ids have different labels and count as unlabelled"),
-            ("labels_empty", ledger.empty, "rows of the label files have no id or no label"),
+            ("labels_unmatched", unmatched, "labels have an id that no row of the log has"),
+            ("labels_duplicated", counts.duplicates, "labels repeat an id with the same label and count once"),
+            (
+                "labels_conflicting",
+                conflicts,
+                "rows of the log have an id with different labels and count as unlabelled",
+            ),
+            ("labels_empty", counts.empty, "rows of the label files have no id or no label"),
         )
-        if rows and ledger.unmatched == rows - ledger.duplicates:
-            text = f"none of the {rows:,} labels has an id of the log: are {self._labels.key!r} and {self._column!r} the same ids?"
-            yield DataNote(
-                level=NoteLevel.WARNING, code="labels_unmatched", place=place, text=text, count=ledger.unmatched
+        if counts.ids and not matched:
+            text = (
+                f"none of the {counts.ids:,} labels has an id of the log:"
+                f" are {self._labels.key!r} and {self._column!r} the same ids?"
             )
+            yield DataNote(level=NoteLevel.WARNING, code="labels_unmatched", place=place, text=text, count=unmatched)
             texts = texts[1:]
         for code, count, text in texts:
             if count:

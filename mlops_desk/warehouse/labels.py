@@ -2,13 +2,14 @@
 
 Ids become 96 bits of hash (whole numbers stay themselves), labels a small code, and both are sorted in partitions, so that ten million
 labels take some 130 MB. One label an id: equal duplicates are one, conflicting ones are none, and every log row with that id gets it.
-The result is a code for each row of each log file (an index into the vocabulary, NONE or CONFLICT) or a number (NaN for none).
+The result is a code for each row of each log file (an index into the vocabulary, NONE or CONFLICT), or a number (NaN for none, CLASH for
+ids with different numbers).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -18,9 +19,10 @@ from numpy.typing import NDArray
 from mlops_desk.domain.errors import UserError
 from mlops_desk.warehouse.connection import Connection, literal, quoted
 from mlops_desk.warehouse.footers import Footer
-from mlops_desk.warehouse.schema import INTEGERS, is_number, log_relation
+from mlops_desk.warehouse.schema import FLOATS, INTEGERS, is_number, log_relation
 
 NONE, CONFLICT = -1, -2
+CLASH = np.inf
 PARTITION_BITS = 5
 SHIFT = np.uint64(64 - PARTITION_BITS)
 CLASSES_AT_MOST = 1000
@@ -32,12 +34,15 @@ class Key:
 
     kind: str
 
-    def sql(self, column: str) -> str:
-        """The key's columns a (64 bits) and, of a text, b (32 bits more)."""
+    def sql(self, column: str, type: str) -> str:
+        """The key's columns a (64 bits) and, of a text, b (32 bits more); a whole number is the same text whatever its type."""
         name = quoted(column)
         if self.kind == "integer":
             return f"cast({name} as BIGINT) a"
         text = f"cast({name} as VARCHAR)"
+        if type in FLOATS or type.startswith("DECIMAL"):
+            whole = f"{name} = floor({name}) and abs({name}) < 1e15"
+            text = f"case when {whole} then cast({name}::BIGINT as VARCHAR) else {text} end"
         return f"hash({text}) a, (hash(concat({text}, '~')) & 4294967295)::UINTEGER b"
 
 
@@ -60,14 +65,21 @@ class Vocabulary:
         name = quoted(column)
         if self.classes is None:
             return f"cast({name} as DOUBLE) y"
-        cases = " ".join(f"when {_value(value, type)} then {code}" for code, value in enumerate(self.values))
+        found = ((code, _value(value, type)) for code, value in enumerate(self.values))
+        cases = " ".join(f"when {value} then {code}" for code, value in found if value is not None)
         return f"(case {name} {cases} else {NONE} end)::SMALLINT y" if cases else f"{NONE}::SMALLINT y"
 
 
-def _value(value: Any, type: str) -> str:
+def _value(value: Any, type: str) -> str | None:
+    """A class as an SQL constant to compare a column of some type with, None where none of its values can be it."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(value) if is_number(type) else literal(str(value))
+    if not is_number(type):
+        return literal(str(value))
+    try:
+        return str(value) if not isinstance(value, str) else repr(float(value))
+    except ValueError:
+        return None
 
 
 def vocabulary(
@@ -100,8 +112,11 @@ def class_text(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, str):
         return value
-    number = float(value)
-    return str(int(number)) if number == int(number) else str(value)
+    try:
+        number = float(value)
+    except (TypeError, ValueError):  # a date or another type of its own
+        return str(value)
+    return str(int(number)) if number.is_integer() else str(value)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,27 +126,39 @@ class LabelCounts:
     Attributes
     ----------
     rows : all of them. empty : without an id or without a label. duplicates : more rows of an id with the same label.
-    conflicts : ids with different labels, which have none then. unmatched : ids that no log row has.
+    ids : distinct ids with a label, conflicting ones included.
     """
 
     rows: int = 0
     empty: int = 0
     duplicates: int = 0
-    conflicts: int = 0
-    unmatched: int = 0
+    ids: int = 0
+
+    def __add__(self, other: LabelCounts) -> LabelCounts:
+        """What became of the rows of both."""
+        return LabelCounts(
+            rows=self.rows + other.rows,
+            empty=self.empty + other.empty,
+            duplicates=self.duplicates + other.duplicates,
+            ids=self.ids + other.ids,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoundLabels:
+    """The label of each row of a log file, and how many of the ids that have labels its rows have."""
+
+    labels: NDArray[Any]
+    ids: int
 
 
 @dataclass(kw_only=True)
 class Partition:
-    """Some of the distinct ids, sorted, with their labels, and which of them a log row had."""
+    """Some of the distinct ids, sorted, with their labels."""
 
     a: NDArray[Any]
     b: NDArray[np.uint32] | None
     y: NDArray[Any]
-    hit: NDArray[np.bool_] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.hit = np.zeros(len(self.a), dtype=np.bool_)
 
 
 class LabelIndex:
@@ -142,7 +169,7 @@ class LabelIndex:
     ) -> None:
         self._key = key
         self._numeric = words.classes is None
-        self._rows = self._empty = self._duplicates = self._conflicts = 0
+        self._rows = self._empty = self._duplicates = 0
         loaded: list[list[tuple[NDArray[Any], ...]]] = [[] for _ in range(1 << PARTITION_BITS)]
         for footer in footers:
             self._load(connection, footer, column, target, words, loaded)
@@ -163,7 +190,7 @@ class LabelIndex:
             if name not in types:
                 raise UserError(f"labels: {footer.path} has no column {name!r}; it has {', '.join(types)}")
         query = (
-            f"select {self._key.sql(column)}, {words.sql(target, types[target])} from {log_relation([footer])}"
+            f"select {self._key.sql(column, types[column])}, {words.sql(target, types[target])} from {log_relation([footer])}"
             f" where {quoted(column)} is not null"
         )
         result = connection.columns(query)
@@ -202,15 +229,13 @@ class LabelIndex:
         distinct = y[first].copy()
         conflicting = np.unique(group[y != distinct[group]])
         self._duplicates += int(again.sum()) - int(np.isin(group[1:][again], conflicting).sum())
-        self._conflicts += len(conflicting)
-        distinct[conflicting] = np.nan if self._numeric else CONFLICT
+        distinct[conflicting] = CLASH if self._numeric else CONFLICT
         return Partition(a=a[first], b=None if b is None else b[first], y=distinct)
 
-    def labels_of(self, connection: Connection, footer: Footer, column: str) -> NDArray[Any]:
+    def labels_of(self, connection: Connection, footer: Footer, column: str) -> FoundLabels:
         """The label of each row of a log file, in file order."""
-        result = connection.columns(
-            f"select {self._key.sql(column)}, {quoted(column)} is null z from {log_relation([footer])}"
-        )
+        key = self._key.sql(column, dict(footer.columns)[column])
+        result = connection.columns(f"select {key}, {quoted(column)} is null z from {log_relation([footer])}")
         a = np.ma.getdata(result["a"])
         b = np.ma.getdata(result["b"]) if "b" in result else None
         found = np.full(len(a), np.nan) if self._numeric else np.full(len(a), NONE, dtype=np.int16)
@@ -218,31 +243,21 @@ class LabelIndex:
         where = np.where(np.asarray(result["z"], dtype=np.bool_), np.uint8(255), where)
         order = np.lexsort((a, where))
         borders = np.searchsorted(where[order], np.arange((1 << PARTITION_BITS) + 1))
+        ids = 0
         for partition, start, end in zip(self._partitions, borders[:-1], borders[1:], strict=True):
             if partition is None or start == end:
                 continue
             rows = order[start:end]
             place, match = _looked_up(partition, a[rows], None if b is None else b[rows])
             found[rows[match]] = partition.y[place[match]]
-            partition.hit[place[match]] = True
-        return found
-
-    @property
-    def hits(self) -> int:
-        """Distinct ids that were looked up so far."""
-        return sum(int(one.hit.sum()) for one in self._partitions if one is not None)
+            ids += int((np.bincount(place[match], minlength=1) > 0).sum())
+        return FoundLabels(labels=found, ids=ids)
 
     @property
     def counts(self) -> LabelCounts:
-        """What became of the label rows, by what was looked up so far."""
-        unmatched = sum(int((~one.hit).sum()) for one in self._partitions if one is not None)
-        return LabelCounts(
-            rows=self._rows,
-            empty=self._empty,
-            duplicates=self._duplicates,
-            conflicts=self._conflicts,
-            unmatched=unmatched,
-        )
+        """What became of the label rows."""
+        ids = sum(len(one.a) for one in self._partitions if one is not None)
+        return LabelCounts(rows=self._rows, empty=self._empty, duplicates=self._duplicates, ids=ids)
 
 
 def _looked_up(
@@ -263,12 +278,16 @@ def _looked_up(
     return place, np.asarray(same, dtype=np.bool_)
 
 
-def overlaid(before: NDArray[Any], arrived: NDArray[Any]) -> tuple[NDArray[Any], int]:
-    """Labels of rows after more labels arrived, and how many rows conflict anew: what a row had and what arrives must agree."""
+def is_conflicting(labels: NDArray[Any]) -> NDArray[np.bool_]:
+    """The rows whose id has different labels."""
+    return np.asarray(np.isinf(labels) if labels.dtype.kind == "f" else labels == CONFLICT, dtype=np.bool_)
+
+
+def overlaid(before: NDArray[Any], arrived: NDArray[Any]) -> NDArray[Any]:
+    """Labels of rows after more labels arrived: what a row had and what arrives must agree, and a conflict remains one."""
     if before.dtype.kind == "f":
-        both = np.isfinite(before) & np.isfinite(arrived) & (before != arrived)
-        return np.where(both, np.nan, np.where(np.isfinite(before), before, arrived)), int(both.sum())
-    clash = (before >= 0) & (arrived >= 0) & (before != arrived)
-    lost = clash | (before == CONFLICT) | (arrived == CONFLICT)
-    joined = np.where(before >= 0, before, arrived)
-    return np.where(lost, CONFLICT, joined).astype(before.dtype), int((lost & (before != CONFLICT)).sum())
+        had, has, none = ~np.isnan(before), ~np.isnan(arrived), CLASH
+    else:
+        had, has, none = before != NONE, arrived != NONE, CONFLICT
+    joined = np.where(had, before, arrived)
+    return np.where(had & has & (before != arrived), none, joined).astype(before.dtype)
