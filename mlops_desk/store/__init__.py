@@ -1,1 +1,1 @@
-"""The archive of a workspace: one SQLite file of evaluations, metric values, alerts, runs and the audit chain."""
+"""The archive of a workspace: one SQLite file of evaluations, metric values, alerts and the audit chain."""

@@ -6,7 +6,7 @@ Every writing method is a transaction of its own; an evaluation is one for all t
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,10 +15,9 @@ from typing import Self
 
 from mlops_desk.domain.metric import Convention, Family, MetricValue
 from mlops_desk.domain.overview import DataNote
-from mlops_desk.domain.retraining import RetrainingRun
 from mlops_desk.domain.slicing import Chunk, Split
 from mlops_desk.domain.threshold import Alert, AlertState
-from mlops_desk.store import alerts, audit, chunks, distributions, records, runs, series, values
+from mlops_desk.store import alerts, audit, chunks, distributions, records, series, values
 from mlops_desk.store.alerts import AlertEvent
 from mlops_desk.store.audit import AuditBreak, AuditEntry, Detail
 from mlops_desk.store.connection import connect, explained, journal_mode, store_path, transaction
@@ -173,35 +172,6 @@ class Store:
             detail: Detail = {"alert": alert, "until": until.isoformat(), "note": note}
             audit.append(self._connection, at=at, actor=by, action="alert.silenced", model=quiet.model, detail=detail)
             return quiet
-
-    def create_run(
-        self, *, model: str, asked_by: str, reason: str, command: Sequence[str], requested_at: datetime
-    ) -> RetrainingRun:
-        """Stores a run that is about to start, under a number of its own."""
-        with transaction(self._connection, self.path):
-            return runs.create_run(
-                self._connection,
-                model=model,
-                asked_by=asked_by,
-                reason=reason,
-                command=command,
-                requested_at=requested_at,
-            )
-
-    def save_run(self, run: RetrainingRun) -> None:
-        """Stores what became of a run; raises UserError if it was never created."""
-        with transaction(self._connection, self.path):
-            runs.save_run(self._connection, run)
-
-    def runs(self, model: str | None = None, limit: int | None = None) -> tuple[RetrainingRun, ...]:
-        """Runs of a model or of all, the latest first."""
-        with explained(self.path):
-            return runs.runs(self._connection, model, limit)
-
-    def run(self, number: int) -> RetrainingRun:
-        """The run of a number; raises UserError if there is none."""
-        with explained(self.path):
-            return runs.run(self._connection, number)
 
     def append_audit(
         self, *, at: datetime, actor: str, action: str, model: str | None = None, detail: Detail | None = None

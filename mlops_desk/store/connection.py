@@ -99,7 +99,7 @@ def explained(path: Path) -> Iterator[None]:
             ) from error
         if primary in _DAMAGED:
             raise UserError(
-                f"{path}: not a readable store ({error}): put a copy of it back, or move it away and run again (alerts and runs begin anew)"
+                f"{path}: not a readable store ({error}): put a copy of it back, or move it away and run again (alerts and the audit chain begin anew)"
             ) from error
         if primary in _ENVIRONMENT:
             raise UserError(

@@ -166,20 +166,6 @@ create table alert_event (
 );
 create index event_of_alert on alert_event (alert, id);
 
-create table run (
-    id integer primary key autoincrement,
-    model text not null,
-    state text not null,
-    asked_by text not null,
-    reason text not null,
-    command text not null,
-    requested_at text not null,
-    started_at text,
-    finished_at text,
-    exit_code integer,
-    outcome text
-);
-
 create table audit (
     seq integer primary key autoincrement,
     at text not null,

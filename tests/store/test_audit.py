@@ -1,6 +1,5 @@
-"""Runs as they are remembered, and the chain that shows when somebody tampered with what was done."""
+"""The chain that shows when somebody tampered with what was done."""
 
-import dataclasses
 import hashlib
 import json
 import sqlite3
@@ -9,41 +8,9 @@ from datetime import timedelta
 
 import pytest
 
-from mlops_desk.domain.errors import UserError
-from mlops_desk.domain.retraining import RunState
 from mlops_desk.store.audit import AuditBreak
 from mlops_desk.store.connection import store_path
 from tests.store.examples import DAY_ONE
-
-ASKED = {
-    "model": "credit",
-    "asked_by": "ann",
-    "reason": "drift of ‘age’",
-    "command": ("python", "train.py", "--why", "a b"),
-}
-
-
-def test_a_run_is_numbered_followed_and_found_again(store) -> None:
-    first = store.create_run(**ASKED, requested_at=DAY_ONE)
-    second = store.create_run(**ASKED | {"model": "fraud"}, requested_at=DAY_ONE)
-    assert (first.id, second.id, first.state, first.command) == (1, 2, RunState.STARTING, ASKED["command"])
-    ended = dataclasses.replace(
-        first,
-        state=RunState.FAILED,
-        started_at=DAY_ONE + timedelta(seconds=1),
-        finished_at=DAY_ONE + timedelta(minutes=1),
-        exit_code=3,
-        outcome="the command ended with 3",
-    )
-    store.save_run(ended)
-    assert store.run(1) == ended
-    assert store.runs() == (second, ended)
-    assert store.runs("credit") == (ended,)
-    assert store.runs(limit=1) == (second,)
-    with pytest.raises(UserError, match="there is no run 7"):
-        store.run(7)
-    with pytest.raises(UserError, match="there is no run 7"):
-        store.save_run(dataclasses.replace(ended, id=7))
 
 
 @pytest.fixture
