@@ -358,5 +358,6 @@ def step_texts(steps: Sequence[float]) -> tuple[str, ...]:
     for size, unit in ((1e9, " G"), (1e6, " M"), (1e3, " k"), (1.0, "")):
         if largest >= 2 * size or size == 1.0:
             digits = max(0, -math.floor(math.log10(gap / size) + 1e-9))
+            digits += any(abs(round(step / size, digits) - step / size) > 0.01 * gap / size for step in steps)
             return tuple(minus(f"{step / size:.{digits}f}") + (unit if step else "") for step in steps)
     raise AssertionError("the last size fits all")

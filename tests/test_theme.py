@@ -156,4 +156,5 @@ def test_axis_steps_of_nothing() -> None:
     assert theme.nice_steps(math.nan, 1, 5) == ()
     assert theme.step_texts((0.78, 0.8, 0.82)) == ("0.78", "0.80", "0.82")
     assert theme.step_texts((0, 10_000, 20_000)) == ("0", "10 k", "20 k")
+    assert theme.step_texts((0.0, 0.15, 0.3)) == ("0.00", "0.15", "0.30")
     assert theme.step_texts((-0.5, 0.0, 0.5)) == ("−0.5", "0.0", "0.5")

@@ -25,6 +25,7 @@ from mlops_desk.gui.worker import Task, Worker
 POLL_MILLISECONDS = 2000
 WATCHING = "● Live"
 PAUSED = "○ Paused"
+TOPICS = ("statuses", "overview", "segments", "brushed", "distribution", "poll", "evaluate")
 
 
 class Desk(QObject):
@@ -76,15 +77,16 @@ class Desk(QObject):
         )
 
     def close(self) -> None:
-        """Stops looking."""
+        """Stops looking, and drops what was asked."""
         self._poll.stop()
         self.runs.stop()
+        for topic in TOPICS:
+            self.worker.forget(topic)
+        self.workspace = self.selection = self.overview = None
 
     def _opened(self, workspace: WorkspaceProtocol, done: Callable[[], None]) -> None:
-        for topic in ("statuses", "overview", "segments", "brushed", "poll", "evaluate"):
-            self.worker.forget(topic)
-        self.runs.stop()
-        self.workspace, self.selection, self.overview, self.statuses = workspace, None, None, ()
+        self.close()
+        self.workspace, self.statuses = workspace, ()
         self.trouble.emit("", "")
         done()
         self.opened.emit()

@@ -102,8 +102,7 @@ QScrollBar::add-page, QScrollBar::sub-page {{ background: transparent; }}
 QSplitter::handle {{ background: transparent; }}
 QSplitter::handle:hover {{ background: {accent_soft}; }}
 QToolTip {{ background: {raised}; color: {text}; border: 1px solid {border}; padding: 4px 6px; }}
-QGraphicsView {{ background: transparent; border: 1px solid transparent; }}
-QGraphicsView:focus {{ border: 1px solid {accent}; border-radius: 4px; }}
+QGraphicsView {{ background: transparent; border: none; }}
 """
 
 

@@ -362,7 +362,7 @@ class FakeWorkspace:
             ),
             uppers=((LIMIT,) * len(days),) * len(COLUMNS),
         )
-        runs = () if self.run is None else (self.run,)
+        runs, chunks = () if self.run is None else (self.run,), self.chunks()
         return Overview(
             model=model,
             name=name,
@@ -371,7 +371,7 @@ class FakeWorkspace:
             timezone="UTC",
             failed=0 if empty else 4,
             warned=0 if empty else 2,
-            chunks=tuple(self.chunks()[day] for day in days),
+            chunks=tuple(chunks[day] for day in days),
             tiles=() if empty else tiles_of(days),
             matrix=None if empty else matrix,
             performance=()

@@ -229,11 +229,14 @@ class OverviewPage(QWidget):
             self._shown = (overview.model, chosen.period, chosen.segment)
         self.overview = overview
         matrix = overview.matrix if overview.chunks and overview.matrix is not None else EMPTY
-        self.matrix.matrix, self.series.content = EMPTY, SeriesContent()
+        scrolled = self.matrix.first_row if same else 0.0
+        self.matrix.show_matrix(EMPTY, None)
+        self.series.show_content(SeriesContent())
         self.timeline.set_scale(chunk_scale(overview.chunks, overview.timezone), keep=same)
         whole = theme.ABSENT if not overview.chunks else self.timeline.scale.name(0, len(overview.chunks) - 1)
         column = chosen.column if chosen else None
         self.matrix.show_matrix(matrix, column if column in matrix.columns else next(iter(matrix.columns), None))
+        self.matrix.scroll(scrolled - self.matrix.first_row)
         self.matrix.set_empty("" if matrix.columns else NO_DRIFT if overview.chunks else NO_CHUNKS)
         self.matrix.subtitle = f"{matrix.title or matrix.metric} against the reference · {whole}"
         self.matrix_card.subtitle.set_text(self.matrix.subtitle if matrix.columns else "")

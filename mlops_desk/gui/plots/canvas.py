@@ -11,12 +11,13 @@ from typing import Any
 
 import pyqtgraph as pg
 from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt
-from PySide6.QtGui import QContextMenuEvent, QFont, QGuiApplication, QImage, QPainter, QWheelEvent
+from PySide6.QtGui import QContextMenuEvent, QFocusEvent, QFont, QGuiApplication, QImage, QPainter, QWheelEvent
 from PySide6.QtSvg import QSvgGenerator
-from PySide6.QtWidgets import QFileDialog, QMenu
+from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
 
 from mlops_desk import theme
 from mlops_desk.gui.appearance import Appearance, color, font, logical_dpi
+from mlops_desk.gui.plots.layer import pen
 from mlops_desk.gui.table import Table, TableDialog, copy_table, write_table
 
 PICTURE_MARGIN = 12
@@ -56,14 +57,29 @@ class Canvas(pg.GraphicsLayoutWidget):
             self.viewport().update()
 
     def drawForeground(self, painter: QPainter, rect: QRectF | QRect) -> None:
-        """Paints the text of an empty plot."""
+        """Paints the text of an empty plot, and the frame of one that has the keyboard's focus."""
+        palette = self.appearance.palette
+        painter.resetTransform()
         if self.empty_text:
-            painter.resetTransform()
-            painter.fillRect(self.viewport().rect(), color(self.appearance.palette.surface))
+            painter.fillRect(self.viewport().rect(), color(palette.surface))
             painter.setFont(font())
-            painter.setPen(color(self.appearance.palette.muted))
+            painter.setPen(color(palette.muted))
             place = QRectF(self.viewport().rect()).adjusted(24, 8, -24, -8)
             painter.drawText(place, int(Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap), self.empty_text)
+        if self.hasFocus() and painter.device() is self.viewport():
+            painter.setPen(pen(palette.accent))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawRoundedRect(QRectF(self.viewport().rect()).adjusted(0.5, 0.5, -0.5, -0.5), 4, 4)
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        """Shows the frame of the focus."""
+        super().focusInEvent(event)
+        self.viewport().update()
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        """Takes the frame of the focus away."""
+        super().focusOutEvent(event)
+        self.viewport().update()
 
     def table(self) -> Table:
         """What is plotted, as a table."""
@@ -82,6 +98,10 @@ class Canvas(pg.GraphicsLayoutWidget):
             if axis is not None:
                 axis.linkToView(box)
         return box
+
+    def close(self) -> bool:
+        """Closes as any widget does; pyqtgraph's way takes the scene from under events that are still to come."""
+        return QWidget.close(self)
 
     def place_in(self, box: Any, position: QPointF) -> QPointF:
         """The values of a view box below a position on the widget."""
@@ -120,6 +140,8 @@ class Canvas(pg.GraphicsLayoutWidget):
 
     def save(self, path: Path) -> None:
         """Writes the plot as the name's ending says: png, svg or csv; raises OSError."""
+        if not path.parent.is_dir():
+            raise OSError(f"{path} cannot be written: there is no such folder")
         kind = path.suffix.lower()
         if kind == ".csv":
             write_table(self.table(), path)

@@ -81,7 +81,7 @@ class DistributionPlot(Canvas):
         self.box: Any = self.boxed(0, left=self._values, bottom=self._bottom)
         self._shape = Layer(self.box, self._draw)
         self._cross = Layer(self.box, self._draw_cross, moving=True)
-        self._hovered: int | None = None
+        self.hovered: int | None = None
         self.viewport().setMouseTracking(True)
         self.setMouseTracking(True)
 
@@ -93,7 +93,7 @@ class DistributionPlot(Canvas):
     def show_distribution(self, distribution: Distribution | None) -> None:
         """Shows a column, or nothing."""
         self.shown = distribution
-        self._hovered = None
+        self.hovered = None
         self.title = distribution.column if distribution else "Distribution"
         self.follow()
 
@@ -117,6 +117,7 @@ class DistributionPlot(Canvas):
             both = [*shown.reference, *shown.analysis]
             self._values.setWidth(LEFT_NAMES)
             self.box.setRange(xRange=(0, 1.12 * max(both, default=1.0) or 1.0), yRange=(0, 1), padding=0)
+        self.ci.layout.activate()
         for item in (self._shape, self._cross, self._values, self._bottom):
             item.update()
 
@@ -135,7 +136,7 @@ class DistributionPlot(Canvas):
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         """Reads out the bin or category below the mouse."""
-        self._hovered = self._bin_at(event.position())
+        self.hovered = self._bin_at(event.position())
         self._cross.update()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
@@ -146,7 +147,7 @@ class DistributionPlot(Canvas):
 
     def leaveEvent(self, event: QEvent) -> None:
         """Takes the readout away."""
-        self._hovered = None
+        self.hovered = None
         self._cross.update()
 
     def _bin_at(self, position: QPointF) -> int | None:
@@ -233,7 +234,7 @@ class DistributionPlot(Canvas):
                 painter.fillRect(place, color(fill, 0.85))
 
     def _draw_cross(self, painter: QPainter, frame: Frame) -> None:
-        shown, index = self.shown, self._hovered
+        shown, index = self.shown, self.hovered
         if shown is None or index is None:
             return
         palette = self.appearance.palette

@@ -30,6 +30,7 @@ LEAST_ROW = 13.0
 MARKED_WIDTH = 5.0
 """Cells narrower than this get no mark of their own; the colour and the table tell."""
 MARKS = (Verdict.WARNING, Verdict.ALERT)
+LEAST_GAPPED = 4
 RAMP_STEPS = 200
 EMPTY = DriftMatrix(metric="", title="", columns=(), values=(), verdicts=(), uppers=())
 
@@ -60,6 +61,7 @@ class MatrixPlot(Canvas):
         self._hovered_row: int | None = None
         self._uppers: list[float] = []
         self._full = 1.0
+        self._warmths: list[list[int]] = []
         self._names = NameAxis(appearance, left)
         self._bottom = BottomAxis(appearance, timeline.ticks)
         self._ramp = NoteAxis(appearance, right, self._draw_ramp)
@@ -79,6 +81,7 @@ class MatrixPlot(Canvas):
         self._uppers = [value for row in matrix.uppers for value in row if value is not None and value > 0]
         largest = max((value for row in matrix.values for value in row if value is not None), default=0.0)
         self._full = 2 * statistics.median(self._uppers) if self._uppers else largest or 1.0
+        self._warmths = self._warmths_of(matrix)
         self._names.names = matrix.columns
         self.title = f"{matrix.title} by column and chunk" if matrix.title else "Drift matrix"
         self.choose(column)
@@ -241,32 +244,59 @@ class MatrixPlot(Canvas):
         if index is not None:
             self.timeline.pick((index, index), dragged=False)
 
+    def _warmths_of(self, matrix: DriftMatrix) -> list[list[int]]:
+        """The step of the ramp of each cell, -1 where there is no value."""
+        middle, usual = RAMP_STEPS / 2, self._full / 2
+        return [
+            [
+                -1 if value is None else min(max(round(value / (upper or usual) * middle), 0), RAMP_STEPS)
+                for value, upper in zip(values, uppers, strict=True)
+            ]
+            for values, uppers in zip(matrix.values, matrix.uppers, strict=True)
+        ]
+
     def _draw_cells(self, painter: QPainter, frame: Frame) -> None:
-        palette, scale = self.appearance.palette, self.timeline.scale
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
-        ramp, middle, usual = ramp_colors(palette), RAMP_STEPS / 2, self._full / 2
-        shown = scale.between(frame.left, frame.right)
-        edges = [(round(frame.x(scale.lefts[index])), round(frame.x(scale.rights[index]))) for index in shown]
+        strips = self._strips(frame)
         height = abs(frame.y(1) - frame.y(0))
-        gap = 1 if edges and edges[0][1] - edges[0][0] >= 4 else 0
-        rows = zip(self.matrix.values, self.matrix.verdicts, self.matrix.uppers, strict=True)
-        for row, (values, verdicts, uppers) in enumerate(rows):
-            top = round(frame.y(row)) + 1
-            bottom = round(frame.y(row + 1))
-            if bottom < frame.rect.top() or top > frame.rect.bottom():
-                continue
-            for (left, right), index in zip(edges, shown, strict=True):
-                value = values[index]
-                place = QRectF(left, top, max(right - left - gap, 1), bottom - top)
-                if value is None:
-                    painter.fillRect(place, color(palette.raised))
-                    continue
-                warmth, mark = ramp[min(max(round(value / (uppers[index] or usual) * middle), 0), RAMP_STEPS)]
-                painter.fillRect(place, warmth)
-                if verdicts[index] in MARKS and place.width() >= MARKED_WIDTH:
-                    square = verdicts[index] is Verdict.ALERT
-                    radius = min(place.width(), height) * (0.17 if square else 0.13)
-                    draw_mark(painter, place.center(), min(max(radius, 1.2), 3.2), mark, square=square)
+        for row, warmths in enumerate(self._warmths):
+            top, bottom = round(frame.y(row)) + 1, round(frame.y(row + 1))
+            if bottom >= frame.rect.top() and top <= frame.rect.bottom():
+                self._draw_row(painter, strips, row, warmths, top, min(bottom - top, height))
+
+    def _strips(self, frame: Frame) -> list[tuple[int, int, int, int]]:
+        """Left edge, width, and first and last chunk of each strip of cells: a chunk, or all chunks of one pixel."""
+        scale = self.timeline.scale
+        strips: list[tuple[int, int, int, int]] = []
+        for index in scale.between(frame.left, frame.right):
+            left, right = round(frame.x(scale.lefts[index])), round(frame.x(scale.rights[index]))
+            if strips and left == strips[-1][0]:
+                strips[-1] = (left, max(strips[-1][1], right - left), strips[-1][2], index)
+            else:
+                strips.append((left, right - left, index, index))
+        gap = 1 if strips and strips[0][1] >= LEAST_GAPPED else 0
+        return [(left, max(width - gap, 1), first, last) for left, width, first, last in strips]
+
+    def _draw_row(
+        self,
+        painter: QPainter,
+        strips: list[tuple[int, int, int, int]],
+        row: int,
+        warmths: list[int],
+        top: int,
+        height: float,
+    ) -> None:
+        palette = self.appearance.palette
+        ramp, nothing = ramp_colors(palette), color(palette.raised)
+        verdicts = self.matrix.verdicts[row]
+        for left, width, first, last in strips:
+            warmth = warmths[first] if first == last else max(warmths[first : last + 1])
+            painter.fillRect(QRectF(left, top, width, height), nothing if warmth < 0 else ramp[warmth][0])
+            if width >= MARKED_WIDTH and verdicts[first] in MARKS and warmth >= 0:
+                square = verdicts[first] is Verdict.ALERT
+                radius = min(max(min(width, height) * (0.17 if square else 0.13), 1.2), 3.2)
+                centre = QPointF(left + width / 2, top + height / 2)
+                draw_mark(painter, centre, radius, ramp[warmth][1], square=square)
 
     def _draw_cross(self, painter: QPainter, frame: Frame) -> None:
         palette, scale, timeline = self.appearance.palette, self.timeline.scale, self.timeline
