@@ -29,6 +29,8 @@ INTEGERS = (
     "UHUGEINT",
 )
 FLOATS = ("FLOAT", "DOUBLE")
+COLUMNS_AT_ONCE = 12
+"""Columns whose values one query tells apart, so that its tables stay small."""
 CODES_AT_MOST = 20
 """Whole numbers with at most so many distinct values are categories."""
 DISTINCT_SHARE = 0.5
@@ -125,6 +127,11 @@ def check_columns(model: Model, types: Mapping[str, str], reference: Mapping[str
     }
     named = [(key, column) for key, column in required.items() if column is not None]
     named += [(key, column) for key, columns in lists.items() for column in columns]
+    named += [(f"ignore[{number}]", column) for number, column in enumerate(roles.ignore, 1) if column not in reference]
+    named = [(f"columns.{key}", column) for key, column in named]
+    joined = model.labels.target if model.labels else None
+    expected = [(f"expectations[{number}].column", one.column) for number, one in enumerate(model.expectations, 1)]
+    named += [(key, column) for key, column in expected if column != joined]
     for key, column in named:
         if column not in types and not (column == roles.target and column in reference):
             raise UserError(_unknown(model, key, column, types))
@@ -134,7 +141,7 @@ def check_columns(model: Model, types: Mapping[str, str], reference: Mapping[str
         and roles.target not in reference
         and model.labels is None
     ):
-        raise UserError(_unknown(model, "target", roles.target, types))
+        raise UserError(_unknown(model, "columns.target", roles.target, types))
 
 
 def _unknown(model: Model, key: str, column: str, types: Mapping[str, str]) -> str:
@@ -144,7 +151,7 @@ def _unknown(model: Model, key: str, column: str, types: Mapping[str, str]) -> s
         if near
         else f"it has {', '.join(sorted(types)[:12])}{' …' if len(types) > 12 else ''}"
     )
-    return f"desk.toml: models.{model.id}.columns.{key}: the log has no column {column!r}; {hint}"
+    return f"desk.toml: models.{model.id}.{key}: the log has no column {column!r}; {hint}"
 
 
 def understood_columns(
@@ -200,9 +207,13 @@ def _distinct(
 
 
 def _counted(connection: Connection, names: Sequence[str], relation: str) -> dict[str, tuple[int, int]]:
-    terms = ", ".join(f"count(distinct {quoted(name)}), count({quoted(name)})" for name in names)
-    row = connection.rows(f"select {terms} from {relation}")[0]
-    return {name: (row[2 * index], row[2 * index + 1]) for index, name in enumerate(names)}
+    found: dict[str, tuple[int, int]] = {}
+    for at in range(0, len(names), COLUMNS_AT_ONCE):
+        some = names[at : at + COLUMNS_AT_ONCE]
+        terms = ", ".join(f"count(distinct {quoted(name)}), count({quoted(name)})" for name in some)
+        row = connection.rows(f"select {terms} from {relation}")[0]
+        found |= {name: (row[2 * index], row[2 * index + 1]) for index, name in enumerate(some)}
+    return found
 
 
 def _column(model: Model, name: str, type: str, role: Role, distinct: tuple[int, int] | None) -> Column:
