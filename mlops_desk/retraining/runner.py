@@ -135,6 +135,11 @@ def output(folder: Path, id: int, since_byte: int = 0) -> tuple[str, int]:
 
 
 def _spec(model: Model) -> RetrainingSpec:
+    if model.retraining is not None and model.retraining.http is not None:
+        raise UserError(
+            f"{model.id} cannot be retrained by http: this version starts commands only, so give [models.retraining] a command "
+            "that makes the request"
+        )
     if model.retraining is None or not model.retraining.command:
         raise UserError(
             f"no retraining is configured for {model.id}: give desk.toml a [models.retraining] with a command"

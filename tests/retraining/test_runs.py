@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from mlops_desk.domain.errors import Cancelled, NotTrusted, UserError
 from mlops_desk.domain.progress import CancelToken
-from mlops_desk.domain.retraining import RunEnvironment, RunState
+from mlops_desk.domain.retraining import HttpCall, RetrainingSpec, RunEnvironment, RunState
 from mlops_desk.retraining import runner
 from mlops_desk.retraining.launch import LaunchError, check_batch_arguments
 from mlops_desk.retraining.supervisor import HIDDEN_ARGUMENT, supervisor_argv
@@ -218,6 +219,12 @@ def test_an_untrusted_workspace_starts_nothing_and_says_how_to_trust_it(workspac
 def test_a_model_without_a_command_says_what_is_missing(workspace, model):
     with pytest.raises(UserError, match=r"no retraining is configured for car-loan.*\[models.retraining\]"):
         runner.start(workspace, model(), reason="x", asked_by="anna", now=NOW, trusted=True)
+
+
+def test_a_model_that_is_retrained_by_http_says_that_only_commands_are_started(workspace, model):
+    called = replace(model(), retraining=RetrainingSpec(command=(), http=HttpCall(url="https://train.invalid")))
+    with pytest.raises(UserError, match=r"car-loan cannot be retrained by http: this version starts commands only"):
+        runner.start(workspace, called, reason="x", asked_by="anna", now=NOW, trusted=True)
 
 
 def test_a_second_run_of_the_model_is_refused_while_the_first_goes_on(workspace, python_model, started):
