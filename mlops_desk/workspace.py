@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlops_desk import trust
-from mlops_desk.domain.errors import UserError
 from mlops_desk.domain.evaluation import EvaluationOutcome
 from mlops_desk.domain.metric import SeriesKey
 from mlops_desk.domain.model import Desk, Model
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mlops_desk.operations.check import ModelCheck
+    from mlops_desk.store.alerts import AlertEvent
     from mlops_desk.store.archive import Store
     from mlops_desk.store.audit import AuditBreak, AuditEntry
     from mlops_desk.store.values import ValueTable
@@ -92,6 +92,7 @@ class Workspace:
     ) -> EvaluationOutcome:
         """Evaluates what is new of some models (None: of all), or everything; raises WorkspaceBusy and Cancelled."""
         from mlops_desk.monitoring.evaluation import evaluate
+        from mlops_desk.operations.history import prune
         from mlops_desk.operations.input_watch import looked_at
         from mlops_desk.operations.retraining import record_ends
 
@@ -101,6 +102,7 @@ class Workspace:
         outcome = evaluate(self.desk, models=models, full=full, progress=progress, cancel=cancel, now=now)
         self._watch.evaluated(look, models)
         record_ends(self.desk, now=now)
+        prune(self.desk, outcome, now=now)
         return outcome
 
     def changed_inputs(self) -> bool:
@@ -162,6 +164,11 @@ class Workspace:
         with self._store(read_only=True) as store:
             return store.alerts(model=None if model is None else self.model(model).id, now=_now())
 
+    def alert_events(self, alert_id: int) -> tuple[AlertEvent, ...]:
+        """What became of an alert and who did it, the earliest first."""
+        with self._store(read_only=True) as store:
+            return store.alert_events(alert_id)
+
     def acknowledge(self, alert_id: int, by: str, note: str | None = None) -> Alert:
         """Marks an open alert as seen by somebody."""
         with self._store() as store:
@@ -179,6 +186,10 @@ class Workspace:
     def trust(self) -> None:
         """Lets the workspace run what it configures on this machine."""
         trust.trust(self.desk)
+
+    def untrust(self) -> None:
+        """Takes back that the workspace may run what it configures on this machine."""
+        trust.untrust(self.desk)
 
     def runnable_parts(self) -> tuple[str, ...]:
         """What trusting the workspace lets it run or call, a line each."""
@@ -254,14 +265,7 @@ class Workspace:
 
     def model(self, id: str) -> Model:
         """The model of an id; raises UserError with the nearest one."""
-        from difflib import get_close_matches
-
-        known = {model.id: model for model in self.desk.models}
-        if id in known:
-            return known[id]
-        near = get_close_matches(id, known, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]}?" if near else f"its models are {', '.join(known)}"
-        raise UserError(f"{self.desk.file}: there is no model {id!r}; {hint}")
+        return self.desk.model(id)
 
     def _store(self, *, read_only: bool = False) -> Store:
         """The archive; one that is only read must be there, else UserError says how to evaluate."""
@@ -277,11 +281,9 @@ class Workspace:
 
     def _reread(self) -> None:
         """Reads desk.toml again where it was changed."""
-        from mlops_desk.config.desk_file import read_desk
-
         signature = self._file_signature()
         if signature != self._signature:
-            self.desk = read_desk(self.desk.file)
+            self.desk = Workspace.open(self.desk.file).desk
             self._signature = signature
 
     def _file_signature(self) -> tuple[int, int] | None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from mlops_desk import theme
 from mlops_desk.cli.call import Call
-from mlops_desk.cli.workspaces import OPEN, alert_json, alert_table, opened
-from mlops_desk.workspace import current_user
+from mlops_desk.cli.workspaces import OPEN, alert_json, alert_table, moment_json, opened
+from mlops_desk.workspace import Workspace, current_user
 
 
 def alerts(call: Call) -> int:
-    """Lists the open alerts, or all of them."""
+    """Lists the open alerts, or all of them, or what became of one."""
     arguments, terminal = call.arguments, call.terminal
     workspace = opened(arguments)
+    if arguments.events is not None:
+        return _events(call, workspace)
     found = [alert for alert in workspace.alerts(arguments.model) if arguments.all or alert.state in OPEN]
     if arguments.json:
         terminal.document([alert_json(alert) for alert in found])
@@ -19,6 +21,22 @@ def alerts(call: Call) -> int:
         alert_table(terminal, workspace, found)
     else:
         terminal.line("no alert so far" if arguments.all else "no alert is open")
+    return 0
+
+
+def _events(call: Call, workspace: Workspace) -> int:
+    """Lists what became of one alert."""
+    events = workspace.alert_events(call.arguments.events)
+    if call.arguments.json:
+        call.terminal.document(
+            [{"at": moment_json(one.at), "kind": one.kind, "by": one.actor, "note": one.text} for one in events]
+        )
+        return 0
+    rows = [
+        (theme.moment_text(one.at.astimezone(), "UTC"), one.kind, one.actor or theme.ABSENT, one.text or "")
+        for one in events
+    ]
+    call.terminal.table(("at", "what", "who", "note"), rows)
     return 0
 
 

@@ -137,6 +137,9 @@ def _add_alerts(commands: argparse._SubParsersAction[Parser]) -> None:
     alerts = _add(commands, "alerts", "list the open alerts")
     _model(alerts)
     alerts.add_argument("--all", action="store_true", help="list resolved alerts too")
+    alerts.add_argument(
+        "--events", metavar="ALERT", type=_checked("number"), help="list what became of one alert, and who did it"
+    )
     _json(alerts)
     ack = _add(commands, "ack", "mark an alert as seen")
     ack.add_argument("alert", metavar="ALERT", type=_checked("number"), help="its number in `alerts`")
@@ -177,6 +180,7 @@ def _add_retraining(commands: argparse._SubParsersAction[Parser]) -> None:
     cancel.add_argument("run", metavar="RUN", type=_checked("number"), help="its number in `runs`")
     trust = _add(commands, "trust", "let this machine run what the workspace configures")
     trust.add_argument("--yes", action="store_true", help="do not ask")
+    trust.add_argument("--revoke", action="store_true", help="take back what was allowed")
     audit = _add(commands, "audit", "list who did what")
     audit.add_argument("--verify", action="store_true", help="check that nothing was changed or removed")
 

@@ -13,8 +13,12 @@ AGREED = ("y", "yes")
 
 
 def trust(call: Call) -> int:
-    """Shows what the workspace could run and lets it, if the user agrees."""
+    """Shows what the workspace could run and lets it, if the user agrees; or takes that back."""
     workspace, terminal = opened(call.arguments), call.terminal
+    if call.arguments.revoke:
+        workspace.untrust()
+        terminal.line(f"this machine lets {workspace.folder} run nothing and call nobody")
+        return 0
     parts = workspace.runnable_parts()
     if not parts:
         terminal.line(f"{workspace.folder} runs nothing and calls nobody, so there is nothing to trust")

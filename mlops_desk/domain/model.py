@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from difflib import get_close_matches
 from pathlib import Path
 
+from mlops_desk.domain.errors import UserError
 from mlops_desk.domain.metric import Direction
 from mlops_desk.domain.monitor import Monitor
 from mlops_desk.domain.retraining import Gate, RetrainingSpec, TriggerSpec
@@ -124,8 +126,10 @@ class Desk:
     history_days: int = 400
 
     def model(self, id: str) -> Model:
-        """The model of an id; raises KeyError."""
-        for model in self.models:
-            if model.id == id:
-                return model
-        raise KeyError(id)
+        """The model of an id; raises UserError with the nearest one."""
+        known = {model.id: model for model in self.models}
+        if id in known:
+            return known[id]
+        near = get_close_matches(id, known, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]}?" if near else f"its models are {', '.join(known)}"
+        raise UserError(f"{self.file}: there is no model {id!r}; {hint}")

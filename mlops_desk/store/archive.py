@@ -151,8 +151,9 @@ class Store:
             return alerts.alerts(self._connection, model=model, states=states, now=now)
 
     def alert_events(self, alert: int) -> tuple[AlertEvent, ...]:
-        """An alert's log, the earliest line first."""
+        """An alert's log, the earliest line first; raises UserError if there is no such alert."""
         with explained(self.path):
+            alerts.alert(self._connection, alert)
             return alerts.alert_events(self._connection, alert)
 
     def acknowledge(self, alert: int, *, by: str, at: datetime, note: str | None = None) -> Alert:
@@ -190,7 +191,12 @@ class Store:
         with explained(self.path):
             return audit.first_break(self._connection)
 
-    def prune(self, now: datetime, keep_days: int = 400) -> int:
+    def evaluated_between(self, start: datetime, end: datetime) -> bool:
+        """Whether any evaluation that stored something began from one instant on and before another."""
+        with explained(self.path):
+            return records.any_between(self._connection, start, end)
+
+    def prune(self, now: datetime, keep_days: int) -> int:
         """Forgets superseded values and notes older than `keep_days`; returns how many values."""
         with transaction(self._connection, self.path):
             return records.prune(self._connection, now - timedelta(days=keep_days))

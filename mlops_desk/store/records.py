@@ -135,6 +135,15 @@ def last_notes(connection: sqlite3.Connection, model: int) -> tuple[DataNote, ..
     )
 
 
+def any_between(connection: sqlite3.Connection, start: datetime, end: datetime) -> bool:
+    """Whether any evaluation began from `start` on and before `end`."""
+    between = (instant_text(start), instant_text(end))
+    found = connection.execute(
+        "select 1 from evaluation where started >= ? and started < ? limit 1", between
+    ).fetchone()
+    return found is not None
+
+
 def prune(connection: sqlite3.Connection, before: datetime) -> int:
     """Forgets values superseded before an instant, and notes as old unless they are a model's latest; returns how many values."""
     first_kept = connection.execute(

@@ -70,6 +70,15 @@ def test_alerts_acknowledged_and_silenced(mlops_desk: CommandLine, workspace: Pa
     assert mlops_desk("alerts", workspace) == 0
     (line,) = [line for line in mlops_desk.out.splitlines() if line.split()[0] == str(number)]
     assert "silenced until 1 Jan 2099 00:00" in line
+    events = mlops_desk.document("alerts", workspace, "--events", number)
+    assert [event["kind"] for event in events] == ["opened", "acknowledged", "silenced"]
+    assert [event["by"] is None for event in events] == [True, False, False]
+    assert events[1]["note"] == "known\x1b[31m"
+    assert mlops_desk("alerts", workspace, "--events", number) == 0
+    assert [line.split()[4] for line in mlops_desk.out.splitlines()[1:]] == ["opened", "acknowledged", "silenced"]
+    assert "\x1b" not in mlops_desk.out
+    assert mlops_desk("alerts", workspace, "--events", 9999) == 2
+    assert "there is no alert 9999" in mlops_desk.err
     assert mlops_desk("silence", workspace, number, "--until", "2020-01-01") == 2
     assert "is past" in mlops_desk.err
     assert mlops_desk("ack", workspace, 9999) == 2
@@ -154,6 +163,11 @@ def test_trust_asks_first(mlops_desk: CommandLine, tmp_path: Path) -> None:
     assert mlops_desk("trust", folder, "--yes") == 0
     assert mlops_desk("trust", folder) == 0
     assert "trusts" in mlops_desk.out
+    assert mlops_desk("trust", folder, "--revoke") == 0
+    assert "run nothing" in mlops_desk.out
+    assert mlops_desk("retrain", folder) == 2
+    assert "does not trust" in mlops_desk.err
+    assert mlops_desk("trust", folder, "--yes") == 0
     (folder / "desk.toml").write_text((folder / "desk.toml").read_text().replace("print(1)", "print(2)"))
     assert mlops_desk("retrain", folder) == 2
 
