@@ -23,12 +23,13 @@ class Expressions:
 
     types: Mapping[str, str]
     common: Mapping[str, str]
+    prefix: str = f"{LOG}."
 
     def plain(self, column: str) -> str:
         """The column as its common type; NULL where the file does not have it."""
         if column not in self.types:
             return f"cast(null as {self.common.get(column, 'VARCHAR')})"
-        name = f"{LOG}.{quoted(column)}"
+        name = f"{self.prefix}{quoted(column)}"
         wanted = self.common.get(column, self.types[column])
         return name if wanted == self.types[column] else f"cast({name} as {wanted})"
 

@@ -21,6 +21,7 @@ from mlops_desk.aggregates.plan import (
     ScorePlan,
 )
 from mlops_desk.aggregates.tables import Floats
+from mlops_desk.domain.errors import UserError
 from mlops_desk.domain.model import Expectation, Model
 from mlops_desk.domain.schema import INTERSECTION, Column, Kind, Role, Scalar, Task
 from mlops_desk.warehouse.connection import Connection, quoted
@@ -84,11 +85,17 @@ def scan_plan(
     )
 
 
+MISSING = "missing"
+"""Name of the check that counts rows without a value, for a limit on their rate."""
+
+
 def _checks(expectation: Expectation) -> Iterator[CheckPlan]:
     """The checks of single rows that an expectation asks for."""
     column = expectation.column
     if expectation.not_null:
         yield CheckPlan(name=f"{column}:not_null", column=column, kind="not_null")
+    if expectation.max_missing_rate is not None:
+        yield CheckPlan(name=f"{column}:{MISSING}", column=column, kind="not_null")
     if expectation.allowed:
         values = tuple(_text(value) for value in expectation.allowed)
         yield CheckPlan(name=f"{column}:allowed", column=column, kind="allowed", values=values)
@@ -208,7 +215,29 @@ def _outcome_plan(
         return _with_errors(connection, plan, reference, wanted)
     if model.task is Task.MULTICLASS:
         return _with_classes(connection, plan, reference, texts)
+    _check_positive(connection, model, plan, reference)
     return plan
+
+
+def _check_positive(connection: Connection, model: Model, plan: OutcomePlan, reference: ReferenceRows) -> None:
+    """Raises UserError where the reference has predictions or labels, and none of them is the positive class."""
+    types = common_types(reference.footers)
+    expressions = Expressions(types=types, common={}, prefix="")
+    names = [name for name in (plan.prediction, *plan.inside) if name is not None and name in types]
+    if not names:
+        return
+    terms = ", ".join(f"count_if({expressions.is_value(name, plan.positive)}), count({quoted(name)})" for name in names)
+    row = connection.rows(f"select {terms} from {reference.relation}")[0]
+    if any(row[0::2]) or not any(row[1::2]):
+        return
+    found: set[str] = set()
+    for name in names:
+        there = f"from {reference.relation} where {quoted(name)} is not null limit 10"
+        found |= {str(one[0]) for one in connection.rows(f"select distinct {expressions.text(name)} v {there}")}
+    raise UserError(
+        f"desk.toml: models.{model.id}.columns.positive: no prediction and no label of the reference is {plan.positive!r};"
+        f" it has {', '.join(sorted(found))}: name the positive class"
+    )
 
 
 def _positive(model: Model) -> str:

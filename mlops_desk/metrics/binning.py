@@ -71,7 +71,7 @@ def quantile_edges(reference: ValueTable, parts: int) -> Floats | Counts:
     levels = np.arange(1, parts) / parts
     if reference.cells is None:
         edges = np.unique(quantiles(reference, levels))
-        return edges[edges > reference.values[0]]
+        return np.asarray(edges[edges > reference.values[0]], dtype=np.float64)
     borders = reference.cumulative[1:-1]
     if len(borders) == 0:
         return np.zeros(0, dtype=np.int64)
@@ -115,7 +115,7 @@ def fine_bins(reference: ValueTable, chunks: Sequence[ValueTable], unit: float =
         starts = np.concatenate([[0], np.searchsorted(reference.values, edges)])
         spread = np.diff(starts, append=len(reference.values)) > 1
     else:
-        edges = np.unique(np.concatenate([table.cells for table in tables]))[1:]  # type: ignore[arg-type]
+        edges = np.unique(np.concatenate([table.cells for table in tables]))[1:]
         spread = np.zeros(len(edges) + 1, dtype=bool)
     if len(edges) == 0:
         raise NoBins(ONE_BIN if reference.exact else ONE_CELL)
@@ -128,7 +128,7 @@ def fine_bins(reference: ValueTable, chunks: Sequence[ValueTable], unit: float =
 def _sums_by_edges(table: ValueTable, edges: Floats | Counts) -> Floats:
     keys = table.values if table.cells is None else table.cells
     bins = np.searchsorted(edges, keys, side="right")
-    return np.bincount(bins, weights=table.values * table.counts, minlength=len(edges) + 1)
+    return np.bincount(bins, weights=table.values * table.counts, minlength=len(edges) + 1).astype(np.float64)
 
 
 def histogram(table: ValueTable, edges: Floats) -> Counts:

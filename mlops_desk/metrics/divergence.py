@@ -83,7 +83,7 @@ DEFINITIONS = (
 
 
 def _shares(counts: Amounts) -> Floats:
-    return counts / counts.sum(axis=-1, keepdims=True)
+    return np.asarray(counts / counts.sum(axis=-1, keepdims=True), dtype=np.float64)
 
 
 def _smoothed(reference: Amounts, chunks: Amounts) -> tuple[Floats, Floats, NDArray[np.bool_]]:
@@ -184,7 +184,7 @@ def _with_limit(variance: Floats, present: NDArray[np.bool_], sizes: tuple[Amoun
     """
     degrees = np.maximum(present.sum(axis=-1) - 1, 0)
     of_limit = 2.0 * degrees * (share * (1.0 / sizes[0] + 1.0 / sizes[1])) ** 2
-    return np.sqrt(np.maximum(variance - 2.0 * of_limit, 0.0) + of_limit)
+    return np.asarray(np.sqrt(np.maximum(variance - 2.0 * of_limit, 0.0) + of_limit), dtype=np.float64)
 
 
 def _psi_error(reference: Amounts, chunks: Amounts) -> Floats:

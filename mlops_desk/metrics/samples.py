@@ -143,7 +143,7 @@ def _exact(reference: ValueTable, chunk: ValueTable) -> Samples:
 
 def _of_cells(reference: ValueTable, chunks: Sequence[ValueTable]) -> Samples:
     tables = [reference, *chunks]
-    numbers = np.concatenate([table.cells for table in tables])  # type: ignore[arg-type]
+    numbers = np.concatenate([table.cells for table in tables])
     cells, columns = np.unique(numbers, return_inverse=True)
     rows = np.repeat(np.arange(len(tables)), [len(table.counts) for table in tables])
     arrays = {}

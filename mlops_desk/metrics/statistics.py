@@ -63,7 +63,7 @@ def _at_ranks(table: ValueTable, ranks: Sequence[int], reference: ValueTable) ->
     if table.exact:
         return float(order_statistics(table, places).mean()), 0.0
     entries = np.searchsorted(table.cumulative, places, side="right") - 1
-    rank = places - table.cumulative[entries] + 1.0
+    rank = np.asarray(places - table.cumulative[entries] + 1.0, dtype=np.float64)
     lowers, uppers = _rank_bounds(table, entries, rank, reference)
     values = np.clip(lowers + (uppers - lowers) * ((rank - 0.5) / table.counts[entries]), lowers, uppers)
     return float(values.mean()), float(np.maximum(values - lowers, uppers - values).mean())

@@ -151,7 +151,7 @@ def _error_of_function(p: Floats, q: Floats, function: Floats, both: Samples) ->
     for shares, n in ((p, both.reference.n), (q, both.chunk.n)):
         mean = (shares * function).sum(axis=-1, keepdims=True)
         variance = variance + (shares * (function - mean) ** 2).sum(axis=-1) / n[..., 0]
-    return np.sqrt(np.asarray(variance))
+    return np.asarray(np.sqrt(np.asarray(variance)), dtype=np.float64)
 
 
 def _displacement(both: Samples) -> Floats:

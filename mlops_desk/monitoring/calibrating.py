@@ -138,6 +138,5 @@ def _fitted(
         reference_chunks=counts.chunks if len(counts.chunks) else None,
         positions=counts.positions,
         spread=counts.spread,
-        seed=f"{key.metric} {key.column} {key.segment}",
     )
     return {size: (one.upper, one.warn_upper) for size, one in zip(sizes, found, strict=True)}

@@ -9,6 +9,9 @@ from mlops_desk.domain.periods import EPOCH, in_utc
 from mlops_desk.domain.slicing import Chunk, Split
 from mlops_desk.monitoring.counting import ChunkId, CountedFiles, PartRecord
 
+OPEN_SHARE = 0.05
+"""A period is complete when the newest row is nearer to its end than this share of its length."""
+
 
 def moment(nanoseconds: int, slicing: Slicing) -> datetime:
     """A stored timestamp as an aware time in UTC; one without a zone is local time of the chunks' zone."""
@@ -29,7 +32,9 @@ def newest_row(files: CountedFiles, slicing: Slicing) -> datetime | None:
     return moment(max(lasts), slicing) if lasts else None
 
 
-def chunks_now(files: CountedFiles, by_chunk: dict[ChunkId, list[str]], slicing: Slicing) -> dict[ChunkId, Chunk]:
+def chunks_now(
+    files: CountedFiles, by_chunk: dict[ChunkId, list[str]], slicing: Slicing, newest: datetime | None
+) -> dict[ChunkId, Chunk]:
     """Every chunk that holds rows, by split and number, in time order within its split."""
     of_chunk: dict[ChunkId, list[PartRecord]] = {ident: [] for ident in by_chunk}
     for records in files.records.values():
@@ -49,10 +54,18 @@ def chunks_now(files: CountedFiles, by_chunk: dict[ChunkId, list[str]], slicing:
                 start=start,
                 end=end,
                 rows=rows,
-                complete=index < len(idents) - 1 or split is Split.REFERENCE,
+                complete=slicing.periods is None
+                or split is Split.REFERENCE
+                or index < len(idents) - 1
+                or _is_full(start, end, newest),
             )
             first_row += rows
     return found
+
+
+def _is_full(start: datetime | None, end: datetime | None, newest: datetime | None) -> bool:
+    """Whether the newest row lies so near the end of the last period that hardly any is missing."""
+    return None not in (start, end, newest) and end - newest < OPEN_SHARE * (end - start)  # type: ignore[operator]
 
 
 def _borders(

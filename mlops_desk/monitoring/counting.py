@@ -18,12 +18,11 @@ from mlops_desk.aggregates.packing import packed, unpacked
 from mlops_desk.aggregates.parts import Batch
 from mlops_desk.aggregates.plan import ScanPlan
 from mlops_desk.aggregates.slices import FeatureTables, OutcomeTables, together
-from mlops_desk.domain.errors import UserError
 from mlops_desk.domain.slicing import Split
 from mlops_desk.warehouse.cache import Cache
 from mlops_desk.warehouse.connection import Connection
 from mlops_desk.warehouse.discovery import digest
-from mlops_desk.warehouse.footers import Footer, first_line, unreadable_files
+from mlops_desk.warehouse.footers import Footer
 
 if TYPE_CHECKING:
     import numpy as np
@@ -90,6 +89,10 @@ class UnreadableFiles(Exception):
         self.reasons = dict(reasons)
 
 
+class ChangingFiles(UnreadableFiles):
+    """Files changed between the first look at them and the end of reading."""
+
+
 class Counter:
     """Counts the files of one model under one plan; segments are counted by plans of their own."""
 
@@ -122,9 +125,9 @@ class Counter:
         """
         found = CountedFiles()
         keys: dict[str, tuple[str, str, str]] = {}
-        for footers, _ in groups:
+        for footers, split in groups:
             for footer in footers:
-                keys[footer.file.fingerprint] = self._keys(footer, order)
+                keys[footer.file.fingerprint] = self._keys(footer, order, split)
         known = {} if fresh else self._cache.get(key for some in keys.values() for key in (some[0],))
         present = set() if fresh else self._cache.present(key for some in keys.values() for key in some[1:] if key)
         for footers, split in groups:
@@ -143,9 +146,10 @@ class Counter:
                 found.outcomes[file] = outcomes
         return found
 
-    def _keys(self, footer: Footer, order: str) -> tuple[str, str, str]:
+    def _keys(self, footer: Footer, order: str, split: Split | None) -> tuple[str, str, str]:
         """Cache keys of a file: of its index, its features and its outcomes."""
         file, prefix = footer.file.fingerprint, f"{self._model}:"
+        order = f"{order}:{split or 'both'}"
         features = f"{prefix}F:{self._plan.feature_digest}:{order}:{file}"
         outcomes = ""
         if self._plan.outcome is not None:
@@ -168,18 +172,8 @@ class Counter:
         else:
             batches = batches_of(self._connection, footers, self._slicing, split)
         for batch in batches:
-            try:
-                self._scan_batch(batch, keys)
-            except self._connection.engine_errors as error:
-                broken = unreadable_files(self._connection, batch.footers)
-                if not broken:
-                    raise self._explained(error) from error
-                raise UnreadableFiles(broken) from error
+            self._scan_batch(batch, keys)
             tell(batch.rows)
-
-    def _explained(self, error: Exception) -> UserError:
-        """A scan that fails though every file can be read: something that desk.toml says does not go with the data."""
-        return UserError(f"models.{self._model}: the log cannot be counted: {first_line(error)}")
 
     def _scan_batch(self, batch: Batch, keys: Mapping[str, tuple[str, str, str]]) -> None:
         """Scans one batch of files and keeps what each of them holds."""

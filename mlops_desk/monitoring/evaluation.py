@@ -23,6 +23,8 @@ from mlops_desk.store.archive import Store
 from mlops_desk.store.lock import WorkspaceLock
 
 DESK_FOLDER = ".desk"
+LOOKS = 6
+"""How often a pass begins again because files are being written, before those files are left out."""
 
 
 def evaluate(
@@ -77,7 +79,7 @@ def _evaluated(
     try:
         inputs = find_inputs(desk, model)
         last = store.last_evaluation(model.id)
-        if not full and last is not None and last.finished is not None and last.inputs_hash == inputs.digest:
+        if not full and last is not None and last.inputs_hash == inputs.digest and _is_settled(model, store):
             return _unchanged(model, store, now, started)
         return _renewed(
             desk, model, store, inputs, full=full, progress=progress, cancel=cancel, now=now, started=started
@@ -89,6 +91,11 @@ def _evaluated(
         return ModelOutcome(
             model=model.id, changed=False, chunks_evaluated=0, rows_scanned=0, seconds=seconds, failure=str(error)
         )
+
+
+def _is_settled(model: Model, store: Store) -> bool:
+    """Whether the last evaluation could read every file; one that it could not may be readable now without looking changed."""
+    return all(note.code != "file_quarantined" for note in store.notes(model.id))
 
 
 def _unchanged(model: Model, store: Store, now: datetime, started: float) -> ModelOutcome:
@@ -139,7 +146,7 @@ def _renewed(
 ) -> ModelOutcome:
     """Counts, measures, judges and stores what changed; files that turn out to be broken are left out and it begins again."""
     from mlops_desk.monitoring.alerting import update_alerts
-    from mlops_desk.monitoring.counting import UnreadableFiles
+    from mlops_desk.monitoring.counting import ChangingFiles, UnreadableFiles
     from mlops_desk.monitoring.model_pass import ModelPass
     from mlops_desk.monitoring.requests import monitors_of
     from mlops_desk.warehouse.cache import Cache
@@ -148,6 +155,7 @@ def _renewed(
     monitors = monitors_of(model)
     hidden = desk.folder / DESK_FOLDER
     broken: dict[Path, str] = {}
+    looks = 0
     while True:
         with (
             Cache(hidden / "cache") as cache,
@@ -158,6 +166,13 @@ def _renewed(
             )
             try:
                 found = work.run(inputs, broken)
+            except ChangingFiles as error:
+                looks += 1
+                if looks < LOOKS:
+                    inputs = find_inputs(desk, model)
+                else:
+                    broken |= error.reasons
+                continue
             except UnreadableFiles as error:
                 broken |= error.reasons
                 continue
@@ -180,7 +195,7 @@ def _renewed(
     return ModelOutcome(
         model=model.id,
         changed=True,
-        chunks_evaluated=sum(chunk.split is Split.ANALYSIS for chunk in found.evaluated),
+        chunks_evaluated=found.renewed,
         rows_scanned=found.rows_scanned,
         seconds=time.monotonic() - started,
         notes=found.notes,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from mlops_desk.aggregates.planning import MISSING
 from mlops_desk.aggregates.slices import FeatureTables
 from mlops_desk.domain.model import Expectation, Model
 from mlops_desk.metrics import quality
@@ -27,16 +28,15 @@ def _broken(
     column = expectation.column
     for name, rows in features.failures.items():
         of, _, kind = name.rpartition(":")
-        if of == column and rows:
+        if of == column and rows and kind != MISSING:
             yield f"{rows:,} rows break {kind}"
     if expectation.type is not None and not same_type(expectation.type, types.get(column)):
         yield f"the column is {types.get(column, 'absent')}, not {expectation.type}"
     rows_of = features.distinct.get(column)
     if expectation.unique and rows_of is not None and rows_of.distinct < rows_of.rows:
         yield f"{rows_of.rows - rows_of.distinct:,} rows repeat a value"
-    table = features.numeric.get(column) or features.categorical.get(column)
-    if expectation.max_missing_rate is not None and table is not None and table.rows:
-        rate = table.missing / table.rows
+    if expectation.max_missing_rate is not None and features.rows:
+        rate = features.failures.get(f"{column}:{MISSING}", 0) / features.rows
         if rate > expectation.max_missing_rate:
             yield f"{rate:.2%} of the rows have no value"
     categories, known = features.categorical.get(column), reference.categorical.get(column)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mlops_desk.domain.metric import Family, Limits, Measurement, MetricValue, SeriesKey, Verdict
 from mlops_desk.domain.slicing import Chunk, Split
@@ -68,11 +68,14 @@ def judged_values(
     limits = _limits(series, course, whole, calibrated)
     found = []
     for index, (chunk, measurement) in enumerate(zip(chunks, series.measurements, strict=True)):
+        held = limits[index]
+        if series.key.metric in GROWING and not chunk.complete:
+            held = replace(held, lower=None, warn_lower=None)  # the rest of the period's rows may still come
         if chunk.split is Split.REFERENCE:
             judged = reference_verdict(measurement)
         else:
             twin = None if p_values is None else p_values[index]
-            judged = verdict(measurement, limits[index], threshold, p_value=twin)
+            judged = verdict(measurement, held, threshold, p_value=twin)
             if judged is Verdict.ALERT and series.request.monitor.severity is Severity.WARNING:
                 judged = Verdict.WARNING
         value = MetricValue(
@@ -81,7 +84,7 @@ def judged_values(
             chunk_key=chunk.key,
             rows=rows[index],
             measurement=measurement,
-            limits=limits[index],
+            limits=held,
             verdict=judged,
         )
         found.append(value)
@@ -110,6 +113,14 @@ def _limits(
     )
 
 
+def _is_drifted(value: MetricValue) -> bool:
+    """Whether a value is judged alert, or would be if its monitor weighed more than a warning."""
+    number, limits = value.measurement.value, value.limits
+    if number is None or value.verdict is not Verdict.WARNING:
+        return value.verdict is Verdict.ALERT
+    return (limits.upper is not None and number > limits.upper) or (limits.lower is not None and number < limits.lower)
+
+
 def drifted_shares(segment: str | None, values: Iterable[MetricValue], chunks: Sequence[Chunk]) -> list[Measurement]:
     """Share of the feature columns with a drift alert in each analysis chunk."""
     drifted: dict[str, dict[str, bool]] = {chunk.key: {} for chunk in chunks}
@@ -119,5 +130,5 @@ def drifted_shares(segment: str | None, values: Iterable[MetricValue], chunks: S
             continue
         if value.split == Split.ANALYSIS.value and value.verdict is not Verdict.UNTESTED and value.chunk_key in drifted:
             of_chunk = drifted[value.chunk_key]
-            of_chunk[key.column] = of_chunk.get(key.column, False) or value.verdict is Verdict.ALERT
+            of_chunk[key.column] = of_chunk.get(key.column, False) or _is_drifted(value)
     return [quality.drifted_share(sum(drifted[chunk.key].values()), len(drifted[chunk.key])) for chunk in chunks]

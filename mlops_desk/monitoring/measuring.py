@@ -36,7 +36,8 @@ from mlops_desk.monitoring.requests import (
     target_column,
 )
 
-Measured = dict[SeriesKey, list[Measurement]]
+Measured = dict[SeriesKey, list[Measurement | None]]
+"""Measurements along the slices; None where a slice says nothing of the series."""
 EMPTY_VALUES = "the rows at hand have no such column"
 
 
@@ -83,7 +84,7 @@ class Measurer:
         if request.definition.id == DRIFTED_SHARE:
             return {}
         if family in DRIFT_FAMILIES:
-            return {self._key(request): self._drift(request, self._set.slices)}
+            return {self._key(request): list(self._drift(request, self._set.slices))}
         if family is Family.DATA_QUALITY:
             return {self._key(request): [self._quality(request, one) for one in self._set.slices]}
         return self._from_readings(request)
@@ -189,10 +190,16 @@ class Measurer:
         return reference is None or reference.n == 0
 
     def _from_readings(self, request: Request) -> Measured:
-        """Series of a request whose family is computed together: a series for each group and class that a slice has."""
-        found: Measured = {}
-        along = self._shared(request, self._set.slices)
+        """Series of a request whose family is computed together: a series for each group and class that a slice has.
+
+        A slice without a group or class says so where the reference has it, and nothing where it is of other slices only.
+        """
         metric = request.definition.id
+        known = {
+            (one.group, one.class_) for one in self._shared(request, [self._set.reference])[0] if one.metric == metric
+        }
+        along = self._shared(request, self._set.slices)
+        found: Measured = {}
         for index, readings in enumerate(along):
             for reading in readings:
                 if reading.metric != metric:
@@ -200,7 +207,8 @@ class Measurer:
                 key = self._key(request, reading.group, reading.class_)
                 if key not in found:
                     what = "group" if reading.group is not None else "class"
-                    found[key] = [untested(f"no rows of this {what}")] * len(along)
+                    absent = untested(f"no rows of this {what}") if (reading.group, reading.class_) in known else None
+                    found[key] = [absent] * len(along)
                 found[key][index] = reading.measurement
         return found
 

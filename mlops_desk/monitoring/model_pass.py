@@ -21,7 +21,7 @@ from mlops_desk.domain.progress import CancelToken, Progress, ProgressSink
 from mlops_desk.domain.slicing import Chunk, Split
 from mlops_desk.monitoring.alerting import AlertRule
 from mlops_desk.monitoring.chunking import chunks_now, newest_row
-from mlops_desk.monitoring.counting import ChunkId, CountedFiles, Counter, UnreadableFiles
+from mlops_desk.monitoring.counting import ChangingFiles, ChunkId, CountedFiles, Counter, UnreadableFiles
 from mlops_desk.monitoring.freshness import chunk_hours
 from mlops_desk.monitoring.inputs import Inputs, configuration_digest, find_inputs
 from mlops_desk.monitoring.measuring import Slice, SliceSet
@@ -36,7 +36,10 @@ from mlops_desk.store.records import LogSummary
 from mlops_desk.warehouse.cache import Cache
 from mlops_desk.warehouse.connection import Connection
 from mlops_desk.warehouse.discovery import digest
+from mlops_desk.warehouse.footers import first_line, read_footers, unreadable_files
 
+NEWEST = ":newest"
+"""Marks the fingerprint of the newest chunk, which alone tells the age of the newest row."""
 COUNTED_SHARE = 0.7
 """Of a pass's progress, at the end of the scan."""
 SEGMENTS_AT_MOST = 200
@@ -49,11 +52,13 @@ class Found:
     Attributes
     ----------
     chunks : all chunks of both splits now. evaluated : those whose values are in `values`.
+    renewed : analysis chunks whose rows or labels, reference or configuration changed (the others only became, or ceased to be, the newest).
     """
 
     chunks: tuple[Chunk, ...]
     fingerprints: Mapping[tuple[Split, str], str]
     evaluated: tuple[Chunk, ...]
+    renewed: int
     values: tuple[MetricValue, ...]
     histograms: tuple[Histogram, ...]
     notes: tuple[DataNote, ...]
@@ -124,19 +129,35 @@ class ModelPass:
 
     def run(self, inputs: Inputs, broken: Mapping[Path, str]) -> Found:
         """The whole pass; raises UnreadableFiles for files that are to be left out, UserError where nothing can be judged."""
+        try:
+            return self._run(inputs, broken)
+        except self._connection.engine_errors as error:
+            self._refuse_changing(inputs, broken)
+            whole = [file for file in inputs.all if file.path not in broken]
+            footers, quarantined = read_footers(self._connection, whole)
+            reasons = {one.path: one.reason for one in quarantined} | unreadable_files(self._connection, footers)
+            if not reasons:
+                raise UserError(f"models.{self._model.id}: its rows cannot be read: {first_line(error)}") from error
+            raise UnreadableFiles(reasons) from error
+
+    def _run(self, inputs: Inputs, broken: Mapping[Path, str]) -> Found:
         self._progress(Progress(stage="looking at the files", share=0.01))
         preparation = Preparation(
             self._connection, self._cache, self._model, self._monitors, fresh=self._full, broken=broken
         )
         prepared = preparation.prepared(inputs)
         tally = self._tally(prepared, prepared.plan)
-        self._refuse_changing(inputs)
-        chunks = chunks_now(tally.files, tally.by_chunk, prepared.slicing)
-        self._refuse_one_side(chunks)
+        self._refuse_changing(inputs, broken)
+        newest = newest_row(tally.files, prepared.slicing)
+        chunks = chunks_now(tally.files, tally.by_chunk, prepared.slicing, newest)
+        self._refuse_one_side(chunks, broken)
         base = digest((), configuration_digest(self._model), tally.reference_name)
         names = {ident: digest((), base, tally.files.chunk_fingerprint(tally.by_chunk[ident])) for ident in chunks}
-        stale = self._stale(chunks, names)
-        newest = newest_row(tally.files, prepared.slicing)
+        last = max((ident for ident in chunks if ident[0] is Split.ANALYSIS), default=None)
+        marked = {ident: name + (NEWEST if ident == last else "") for ident, name in names.items()}
+        known = {split: self._store.chunk_fingerprints(self._model.id, split) for split in Split}
+        stale = [i for i, one in chunks.items() if self._full or known[one.split].get(one.key) != marked[i]]
+        renewed = [i for i in stale if self._full or _plain(known[i[0]].get(chunks[i].key)) != names[i]]
         builder = SeriesBuilder(
             model=self._model,
             monitors=self._monitors,
@@ -150,6 +171,7 @@ class ModelPass:
         histograms: list[Histogram] = []
         versions: list[str] = []
         subjects = self._subjects(prepared, tally, chunks, stale, newest)
+        builder.share_budget(subjects)
         for index, subject in enumerate(subjects):
             self._cancel.raise_if_cancelled()
             share = COUNTED_SHARE + (0.9 - COUNTED_SHARE) * index / max(len(subjects), 1)
@@ -164,8 +186,9 @@ class ModelPass:
         rows = sum(footer.rows for footer in (*prepared.log, *prepared.reference))
         return Found(
             chunks=tuple(chunks.values()),
-            fingerprints={(chunks[ident].split, chunks[ident].key): name for ident, name in names.items()},
+            fingerprints={(chunks[ident].split, chunks[ident].key): name for ident, name in marked.items()},
             evaluated=tuple(chunks[ident] for ident in stale),
+            renewed=sum(ident[0] is Split.ANALYSIS for ident in renewed),
             values=tuple(values),
             histograms=tuple(histograms),
             notes=(*prepared.notes, *self._left_out(prepared, chunks), *self._notes),
@@ -220,30 +243,27 @@ class ModelPass:
         names = [files.chunk_fingerprint(some) for ident, some in by_chunk.items() if ident[0] is Split.REFERENCE]
         return Tally(counter=counter, files=files, by_chunk=by_chunk, reference_name=digest((), *names))
 
-    def _refuse_changing(self, inputs: Inputs) -> None:
-        """Raises UnreadableFiles for files that changed while they were read; what was kept of them is under their former names."""
+    def _refuse_changing(self, inputs: Inputs, broken: Mapping[Path, str]) -> None:
+        """Raises ChangingFiles for files that changed while they were read; what was kept of them is under their former names."""
         before = {file.path: file for file in inputs.all}
         now = {file.path: file for file in find_inputs(self._desk, self._model).all}
-        changed = [path for path, file in before.items() if path in now and now[path] != file]
+        changed = [path for path, file in before.items() if path not in broken and now.get(path) != file]
         if changed:
-            raise UnreadableFiles(
+            raise ChangingFiles(
                 dict.fromkeys(changed, "it was being written while it was read; the next run will take it in")
             )
 
-    def _refuse_one_side(self, chunks: Mapping[ChunkId, Chunk]) -> None:
+    def _refuse_one_side(self, chunks: Mapping[ChunkId, Chunk], broken: Mapping[Path, str]) -> None:
         """Raises UserError where there is no reference or nothing to compare with it."""
         for split in Split:
             if not any(ident[0] is split for ident in chunks):
                 what = "reference" if split is Split.REFERENCE else "log beyond the reference"
                 hint = "are all timestamps NULL, or does the filter leave none?"
+                if split is Split.ANALYSIS and self._model.reference.start is not None:
+                    hint = "the reference period takes in all of it; let it end earlier"
+                if broken:
+                    hint = f"{len(broken):,} files are left out: {next(iter(broken)).name} because {next(iter(broken.values()))}"
                 raise UserError(f"models.{self._model.id}: the {what} has no rows that belong to a chunk; {hint}")
-
-    def _stale(self, chunks: Mapping[ChunkId, Chunk], names: Mapping[ChunkId, str]) -> list[ChunkId]:
-        """Chunks whose stored values were computed from something else."""
-        if self._full:
-            return list(chunks)
-        known = {split: self._store.chunk_fingerprints(self._model.id, split) for split in Split}
-        return [ident for ident, chunk in chunks.items() if known[chunk.split].get(chunk.key) != names[ident]]
 
     def _subjects(
         self,
@@ -260,8 +280,6 @@ class ModelPass:
             if name == WHOLE_SEGMENT:
                 subjects += self._subjects_of(tally, chunks, stale, newest, None)
                 continue
-            if name not in {column.name for column in prepared.columns}:
-                raise UserError(f"desk.toml: models.{self._model.id}.monitors.segments: the log has no column {name!r}")
             own = self._tally(prepared, replace(prepared.plan, segment=name))
             subjects += self._subjects_of(own, chunks, stale, newest, name)
         return subjects
@@ -293,13 +311,14 @@ class ModelPass:
         has_task = self._model.task is not None
         found = []
         for segment in segments:
+            own = stale if segment in reference else [ident for ident in stale if segment in features[ident]]
             slices = tuple(
                 Slice(
                     chunk=chunks[ident],
                     features=features[ident].get(segment, NO_FEATURES),
                     outcomes=outcomes[ident].get(segment, NO_OUTCOMES) if has_task else None,
                 )
-                for ident in stale
+                for ident in own
             )
             whole = reference.get(segment, (NO_FEATURES, NO_OUTCOMES if has_task else None))
             base = Slice(chunk=_whole_chunk(whole[0].rows), features=whole[0], outcomes=whole[1])
@@ -376,6 +395,11 @@ class ModelPass:
 
 NO_FEATURES = FeatureTables(rows=0)
 NO_OUTCOMES = OutcomeTables(rows=0, labelled=0)
+
+
+def _plain(fingerprint: str | None) -> str | None:
+    """A fingerprint without the mark of the newest chunk."""
+    return None if fingerprint is None else fingerprint.removesuffix(NEWEST)
 
 
 def _whole_chunk(rows: int) -> Chunk:

@@ -25,7 +25,7 @@ from mlops_desk.domain.schema import Column, Role
 from mlops_desk.domain.slicing import Split
 from mlops_desk.monitoring.inputs import Inputs, configuration_digest
 from mlops_desk.monitoring.labelling import LabelJoin, Labelling
-from mlops_desk.monitoring.requests import DUPLICATE_RATE, asks_for
+from mlops_desk.monitoring.requests import DUPLICATE_RATE, asks_for, requests_of
 from mlops_desk.warehouse.cache import Cache
 from mlops_desk.warehouse.connection import Connection, literal
 from mlops_desk.warehouse.discovery import SourceFile, digest
@@ -35,6 +35,7 @@ from mlops_desk.warehouse.schema import (
     ReferenceRows,
     check_columns,
     common_types,
+    is_number,
     is_time,
     log_relation,
     understood_columns,
@@ -111,7 +112,10 @@ class Preparation:
         classes = labelling.classes if labelling else ()
         reference_digest = digest([footer.file for footer in rows.footers], rows.predicate)
         columns, plan = self._planned(types, rows, slicing, classes, differing, reference_digest)
+        for monitor in self._monitors:
+            requests_of(self._model, monitor, columns)
         self._note_columns(columns)
+        self._note_conflicts([*reference, *log])
         order = ""
         if slicing.periods is None:
             order = digest([footer.file for footer in (*reference, *log)])
@@ -301,6 +305,18 @@ class Preparation:
         whole = ["", *([self._model.columns.id] if self._model.columns.id else [])] if rates else []
         return tuple(dict.fromkeys([*unique, *whole]))
 
+    def _note_conflicts(self, footers: Sequence[Footer]) -> None:
+        """Notes the columns that are numbers in one file and text in another: they are compared as text."""
+        first: dict[str, tuple[str, str]] = {}
+        told: set[str] = set()
+        for footer in {footer.columns: footer for footer in footers}.values():
+            for name, kind in footer.columns:
+                other, file = first.setdefault(name, (kind, footer.path.name))
+                if is_number(other) != is_number(kind) and "VARCHAR" in (other, kind) and name not in told:
+                    told.add(name)
+                    text = f"column {name!r} is {other} in {file} and {kind} in {footer.path.name}: its values are taken as text"
+                    self._note(NoteLevel.WARNING, "column_conflict", name, text)
+
     def _note_columns(self, columns: Sequence[Column]) -> None:
         """Notes the columns that are not compared though nobody said so."""
         said = set(self._model.columns.ignore)
@@ -308,6 +324,20 @@ class Preparation:
             if column.role is Role.IGNORED and column.name not in said:
                 text = f"column {column.name!r} is not compared: {column.reason}"
                 self._note(NoteLevel.NOTICE, "column_ignored", column.name, text)
+        roles, place = self._model.columns, "this version computes no metric of it"
+        for key, name in (("latency", roles.latency), ("requester", roles.requester)):
+            if name is not None:
+                self._note(NoteLevel.NOTICE, f"{key}_unused", name, f"{key} column {name!r}: {place}")
+        if self._model.gate is not None:
+            self._note(
+                NoteLevel.NOTICE,
+                "gate_unused",
+                "gate",
+                "the gate is not judged: this version leaves the candidate to you",
+            )
+        if any(trigger.armed for trigger in self._model.triggers):
+            text = "armed triggers start nothing: this version retrains by the button and the command line only"
+            self._note(NoteLevel.WARNING, "trigger_unused", "triggers", text)
         for metric in self._model.business:
             text = f"business metric {metric.id!r} is not computed: this version computes the value matrix only"
             self._note(NoteLevel.NOTICE, "business_unused", metric.id, text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 from mlops_desk.domain.errors import UserError
 from mlops_desk.domain.metric import Definition, Family, SeriesKey
@@ -96,10 +97,16 @@ def _fits_task(model: Model, definition: Definition) -> bool:
 
 
 def _check_columns(model: Model, monitor: Monitor, columns: Sequence[Column]) -> None:
-    known = {column.name for column in columns} | {*model.columns.protected, target_column(model)}
-    for name in monitor.columns:
-        if name != "*" and name not in known:
-            raise UserError(f"desk.toml: models.{model.id}.monitors: the log has no column {name!r} to watch")
+    names = [column.name for column in columns]
+    known = {*names, *model.columns.protected, target_column(model)}
+    asked = [("columns", name, known) for name in monitor.columns] + [
+        ("segments", name, {*names}) for name in monitor.segments
+    ]
+    for key, name, there in asked:
+        if name != "*" and name not in there:
+            near = get_close_matches(name, names, n=3, cutoff=0.5)
+            hint = f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(sorted(names)[:12])}"
+            raise UserError(f"desk.toml: models.{model.id}.monitors.{key}: the log has no column {name!r}; {hint}")
 
 
 def target_column(model: Model) -> str | None:

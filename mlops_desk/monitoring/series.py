@@ -9,7 +9,7 @@ import msgspec
 
 from mlops_desk.aggregates.slices import FeatureTables, OutcomeTables
 from mlops_desk.aggregates.tables import CategoryTable, ValueTable
-from mlops_desk.domain.metric import Family, Limits, Measurement, MetricValue, SeriesKey
+from mlops_desk.domain.metric import Family, Limits, Measurement, MetricValue, SeriesKey, untested
 from mlops_desk.domain.model import Model
 from mlops_desk.domain.monitor import Monitor
 from mlops_desk.domain.progress import CancelToken
@@ -18,6 +18,7 @@ from mlops_desk.domain.slicing import Chunk, Split
 from mlops_desk.domain.threshold import CalibratedThreshold, PValueThreshold
 from mlops_desk.metrics import catalogue
 from mlops_desk.metrics.estimation import Calibrator, fit_calibrator
+from mlops_desk.metrics.null import CALIBRATED
 from mlops_desk.monitoring.calibrating import Level, NullLimits, level
 from mlops_desk.monitoring.freshness import FRESHNESS, chunk_hours
 from mlops_desk.monitoring.histograms import display_histogram
@@ -28,6 +29,7 @@ from mlops_desk.store.distributions import Histogram
 from mlops_desk.warehouse.cache import Cache
 from mlops_desk.warehouse.discovery import digest
 
+NO_TWIN = "its p-value is not known"
 ChunkTables = Sequence[tuple[FeatureTables, OutcomeTables | None]]
 
 
@@ -67,9 +69,18 @@ class SeriesBuilder:
         self._cancel = cancel
         self._hours = chunk_hours(model)
         self._requests = [(monitor, requests_of(model, monitor, columns)) for monitor in monitors]
+        self._calibrated = 0
+
+    def share_budget(self, subjects: Sequence[Subject]) -> None:
+        """Shares the budget of false alarms among the calibrated series of all rows and of the reference's segments."""
+        segments = [one.slices.segment for one in subjects if one.slices.reference.features.rows]
         self._calibrated = sum(
             isinstance(threshold_of(request, self._hours), CalibratedThreshold)
-            for _, requests in self._requests
+            and request.definition.id in CALIBRATED
+            and request.definition.family in DRIFT_FAMILIES
+            for segment in segments
+            for monitor, requests in self._requests
+            if _watches(monitor, segment)
             for request in requests
         )
 
@@ -105,23 +116,23 @@ class SeriesBuilder:
         measurer: Measurer,
         request: Request,
         key: SeriesKey,
-        measurements: Sequence[Measurement],
+        measurements: Sequence[Measurement | None],
     ) -> list[MetricValue]:
         """One series with limits and verdicts."""
-        slices, kept = subject.slices.slices, list(measurements)
-        if request.definition.id == FRESHNESS:
-            last = max((one.chunk.index for one in slices if one.chunk.split is Split.ANALYSIS), default=-1)
-            chosen = [
-                i for i, one in enumerate(slices) if one.chunk.split is Split.ANALYSIS and one.chunk.index == last
-            ]
-            newest = self._chunks[-1].index if self._chunks else -1
-            chosen = [i for i in chosen if slices[i].chunk.index == newest]
-            slices, kept = tuple(slices[i] for i in chosen), [kept[i] for i in chosen]
+        newest = max((chunk.key for chunk in self._chunks if chunk.split is Split.ANALYSIS), default="")
+        chosen = [
+            index
+            for index, (one, measurement) in enumerate(zip(subject.slices.slices, measurements, strict=True))
+            if measurement is not None and (request.definition.id != FRESHNESS or _is_analysis(one, newest))
+        ]
+        slices = [subject.slices.slices[index] for index in chosen]
+        kept = [one for one in (measurements[index] for index in chosen) if one is not None]
         threshold = threshold_of(request, self._hours)
         series = Judged(key=key, request=request, measurements=kept, threshold=threshold)
         twins = None
         if isinstance(threshold, PValueThreshold) and not key.metric.endswith("_p"):
-            twins = self._p_values(measurer, request)
+            along = self._p_values(measurer, request)
+            twins = None if along is None else [along[index] or untested(NO_TWIN) for index in chosen]
         return judged_values(
             series,
             [one.chunk for one in slices],
@@ -132,7 +143,7 @@ class SeriesBuilder:
             twins,
         )
 
-    def _p_values(self, measurer: Measurer, request: Request) -> Sequence[Measurement] | None:
+    def _p_values(self, measurer: Measurer, request: Request) -> Sequence[Measurement | None] | None:
         """The measurements of a statistic's `_p` twin, None where it has none."""
         twin = next(
             (
@@ -153,14 +164,14 @@ class SeriesBuilder:
         request: Request,
         subject: Subject,
         measurer: Measurer,
-        measurements: Sequence[Measurement],
+        measurements: Sequence[Measurement | None],
     ) -> Sequence[float | None]:
         """Values of a series in all reference chunks, in time order; of an estimate those of the realised metric."""
         if key.family is Family.ESTIMATED_PERFORMANCE:
             return self._realised(subject, measurer, request.monitor.min_rows).get(key.metric, ())
         slices = subject.slices.slices
         own = {
-            one.chunk.key: value.value
+            one.chunk.key: None if value is None else value.value
             for one, value in zip(slices, measurements, strict=True)
             if one.chunk.split is Split.REFERENCE
         }
@@ -284,6 +295,11 @@ def _text_of(key: SeriesKey) -> str:
 def _tables(one: Slice) -> Mapping[str, ValueTable | CategoryTable]:
     """Tables of a slice's columns."""
     return {**one.features.numeric, **one.features.categorical}
+
+
+def _is_analysis(one: Slice, key: str) -> bool:
+    """Whether a slice is of the analysis chunk of this key."""
+    return one.chunk.split is Split.ANALYSIS and one.chunk.key == key
 
 
 def _watches(monitor: Monitor, segment: str | None) -> bool:
