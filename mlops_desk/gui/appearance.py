@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from enum import StrEnum
 from functools import lru_cache
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 import shiboken6
 from PySide6.QtCore import QObject, QSize, Qt, Signal
 from PySide6.QtGui import QAction, QColor, QFont, QFontDatabase, QGuiApplication, QPalette
-from PySide6.QtWidgets import QAbstractButton, QApplication
+from PySide6.QtWidgets import QAbstractButton, QApplication, QToolTip, QWidget
 
 from mlops_desk import theme
 from mlops_desk.gui.icons import icon
@@ -112,6 +112,7 @@ class Appearance(QObject):
         self.mode = mode
         self.palette = self._chosen()
         self._dressed: WeakKeyDictionary[QAbstractButton | QAction, tuple[str, str]] = WeakKeyDictionary()
+        self._windows: WeakSet[QWidget] = WeakSet()
         application.setStyle("Fusion")
         application.setFont(font())
         self._apply()
@@ -125,6 +126,14 @@ class Appearance(QObject):
     def toggle(self) -> None:
         """Goes to the other of light and dark."""
         self.set_mode(Mode.LIGHT if self.palette.dark else Mode.DARK)
+
+    def clothe(self, window: QWidget) -> None:
+        """Gives a window and all in it the stylesheet, now and whenever it changes.
+
+        The application as a whole has none: that would take Qt several times as long to change.
+        """
+        self._windows.add(window)
+        window.setStyleSheet(stylesheet(self.palette))
 
     def dress(self, target: QAbstractButton | QAction, name: str, ink: str = "text") -> None:
         """Gives a button or an action an icon that follows the theme; `ink` names the palette's colour."""
@@ -156,4 +165,7 @@ class Appearance(QObject):
 
     def _apply(self) -> None:
         self._application.setPalette(qt_palette(self.palette))
-        self._application.setStyleSheet(stylesheet(self.palette))
+        QToolTip.setPalette(qt_palette(self.palette))
+        for window in list(self._windows):
+            if shiboken6.isValid(window):
+                window.setStyleSheet(stylesheet(self.palette))

@@ -1,4 +1,4 @@
-"""The application's stylesheet, written from the theme's colours. Widgets are named by the dynamic property `role`."""
+"""The windows' stylesheet, written from the theme's colours. Widgets are named by the dynamic property `role`."""
 
 from __future__ import annotations
 

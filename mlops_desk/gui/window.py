@@ -63,6 +63,7 @@ class MainWindow(QMainWindow):
         self.setWindowTitle(TITLE)
         self.setWindowIcon(QIcon(str(resource("icons", "mlops-desk.svg"))))
         self.setMinimumSize(*LEAST_SIZE)
+        appearance.clothe(self)
         self.setAcceptDrops(True)
         self.welcome = WelcomePage(appearance)
         self.stack = QStackedWidget()

@@ -73,11 +73,17 @@ def draw_grid(painter: QPainter, frame: Frame, steps: Sequence[float], palette: 
 
 
 def steps_of(frame: Frame, scale: ChunkScale, limits: Sequence[float | None], run: list[int]) -> list[QPointF]:
-    """The corners of a limit that holds from each chunk's start to its end."""
-    corners = []
+    """The corners of a limit that holds from each chunk's start to its end; chunks with the same limit share them."""
+    corners: list[QPointF] = []
+    before: float | None = None
     for index in run:
         limit = limits[index] or 0.0
-        corners += [frame.point(scale.lefts[index], limit), frame.point(scale.rights[index], limit)]
+        end = frame.point(scale.rights[index], limit)
+        if limit == before:
+            corners[-1] = end
+        else:
+            corners += [frame.point(scale.lefts[index], limit), end]
+        before = limit
     return corners
 
 
