@@ -52,8 +52,8 @@ def crooked_house(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "reporting/charts": "import pyqtgraph",
         "integrations/__init__": "",
         "operations/__init__": "",
-        "gui/__init__": "",
-        "gui/window": "import PySide6.QtCore\nfrom mlops_desk.reporting import charts\nfrom mlops_desk import metrics",
+        "gui/__init__": "from mlops_desk import metrics",
+        "gui/window": "import PySide6.QtCore\nfrom mlops_desk.reporting import charts",
     }
     for name, source in {"__init__": "", **modules}.items():
         file = folder / "mlops_desk" / f"{name}.py"

@@ -100,8 +100,10 @@ def test_wheel_holds_the_package_its_resources_and_its_licences(tracked: list[Pa
         scripts = next(archive.read(name).decode() for name in names if name.endswith("entry_points.txt"))
     owned = [path.relative_to(CHECKOUT) for path in tracked]
     package = {path.as_posix() for path in owned if path.parts[0] == "mlops_desk"}
-    resources = {f"mlops_desk/_resources/{'/'.join(path.parts[1:])}" for path in owned if path.parts[0] == "resources"}
+    needed = [path for path in owned if path.parts[0] == "resources" and path.parts[1] != "screenshots"]
+    resources = {f"mlops_desk/_resources/{'/'.join(path.parts[1:])}" for path in needed}
     assert package | resources <= names
+    assert not [name for name in names if "screenshots" in name]  # for the README alone
     assert {Path(name).name for name in names if "/licenses/" in name} == {"LICENSE", "NOTICE"}
     assert not {name.split("/")[0] for name in names if ".dist-info" not in name} - {"mlops_desk"}
     assert "mlops-desk = mlops_desk.__main__:main\n" in scripts
