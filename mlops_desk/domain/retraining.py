@@ -1,13 +1,23 @@
-"""What retraining is: the command, what may start it, a run of it, and what its candidate must reach."""
+"""What retraining is: the command, what may start it, a run of it and how far it is, and what its candidate must reach."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 PLACEHOLDERS = ("python", "workspace", "model", "run_id", "run_folder", "reason")
 """Names that commands may hold in braces: {python} is the interpreter that runs this program, paths are absolute."""
+
+_PROGRESS_CHARACTERS = 1 << 16
+_COUNTED = r"\W{0,3}(\d+)\s*(?:/|of)\s*(\d+)(?!\d)"
+_COARSE = re.compile(rf"\b(?:progress|epoch|round|fold|trial|stage){_COUNTED}", re.IGNORECASE)
+_FINE = re.compile(rf"\b(?:step|batch|iteration|iter){_COUNTED}", re.IGNORECASE)
+_PERCENT = re.compile(
+    r"(?:^\W*|\bprogress\W{0,3})(\d{1,3})(?:\.\d+)?\s?%\W*(?:done|complete|completed)?\W*$|(?<![\d.])(\d{1,3})%\|",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,3 +144,32 @@ class RetrainingRun:
     finished_at: datetime | None = None
     exit_code: int | None = None
     outcome: str | None = None
+
+
+def progress_of(text: str) -> tuple[int, int] | None:
+    """How much of how much is done by the latest line that tells it, None where none does.
+
+    Understood are `progress 3/12`, `Epoch 3 / 12`, `[fold 3 of 5]`, `batch 40/100`, `42%` on a line of its own and `42%|` of a bar.
+    Epochs and the like go before batches and percentages, which start anew in each of them.
+    """
+    fine: tuple[int, int] | None = None
+    for line in reversed(text[-_PROGRESS_CHARACTERS:].splitlines()):
+        coarse = _counted(_COARSE.search(line))
+        if coarse is not None:
+            return coarse
+        fine = fine or _counted(_FINE.search(line)) or _percentage(_PERCENT.search(line))
+    return fine
+
+
+def _counted(match: re.Match[str] | None) -> tuple[int, int] | None:
+    if match is None:
+        return None
+    done, total = int(match[1]), int(match[2])
+    return (done, total) if 0 < total >= done else None
+
+
+def _percentage(match: re.Match[str] | None) -> tuple[int, int] | None:
+    if match is None:
+        return None
+    done = int(match[1] or match[2])
+    return (done, 100) if done <= 100 else None

@@ -5,32 +5,21 @@ Asks on a timer, more often while a run is under way. Output is bytes of the run
 
 from __future__ import annotations
 
-import re
-
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from mlops_desk.domain.retraining import RetrainingRun
+from mlops_desk.domain.retraining import RetrainingRun, progress_of
 from mlops_desk.gui.facade import WorkspaceProtocol
 from mlops_desk.gui.worker import Worker
 
 BUSY_MILLISECONDS = 400
 IDLE_MILLISECONDS = 3000
 LOG_CHARACTERS = 400_000
-FRACTION = re.compile(r"(?<![\d.])(\d{1,9})\s*(?:/|of)\s*(\d{1,9})(?![\d.])")
-PERCENT = re.compile(r"(?<![\d.])(\d{1,3}(?:\.\d+)?)\s?%")
 
 
 def share_in(output: str) -> float | None:
-    """How far a run is, from the last line that says `7/12`, `7 of 12` or `58 %`; None where none does."""
-    for line in reversed(output.splitlines()[-40:]):
-        fractions = [(int(done), int(whole)) for done, whole in FRACTION.findall(line)]
-        for done, whole in reversed(fractions):
-            if whole > 0 and done <= whole:
-                return done / whole
-        percents = [float(text) for text in PERCENT.findall(line) if float(text) <= 100]
-        if percents:
-            return percents[-1] / 100
-    return None
+    """How far a run is, from 0 to 1 and by its own words; None where it tells nothing."""
+    progress = progress_of(output)
+    return None if progress is None else progress[0] / progress[1]
 
 
 class RunWatch(QObject):

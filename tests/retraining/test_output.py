@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_desk.domain.retraining import RunState
+from mlops_desk.domain.retraining import RunState, progress_of
 from mlops_desk.retraining import runner
 from mlops_desk.retraining.ledger import record_of
-from mlops_desk.retraining.output_log import output_since, progress_of
+from mlops_desk.retraining.output_log import output_since
 
 
 def test_unicode_comes_whole_though_it_is_printed_byte_by_byte(workspace, python_model, started):
