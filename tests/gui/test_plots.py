@@ -6,6 +6,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -114,10 +115,15 @@ def plot(request: pytest.FixtureRequest) -> Canvas:
     return made
 
 
+def pixels(image: QImage) -> np.ndarray:
+    """Height × width of 0xRRGGBB."""
+    plain = image.convertToFormat(QImage.Format.Format_RGB32)
+    rows = np.frombuffer(plain.constBits(), np.uint32).reshape(plain.height(), plain.bytesPerLine() // 4)
+    return rows[:, : plain.width()] & 0xFFFFFF
+
+
 def colors_of(image: QImage) -> set[str]:
-    return {
-        image.pixelColor(x, y).name().upper() for x in range(0, image.width(), 3) for y in range(0, image.height(), 3)
-    }
+    return {f"#{value:06X}" for value in np.unique(pixels(image))}
 
 
 def pixel(plot: Canvas, place: QPointF) -> str:
@@ -131,12 +137,7 @@ class TestEveryPlot:
         appearance.set_mode(Mode.DARK)
         dark = plot.viewport().grab().toImage()
         assert theme.DARK.surface in colors_of(dark)
-        same = sum(
-            light.pixelColor(x, y) == dark.pixelColor(x, y)
-            for x in range(0, light.width(), 5)
-            for y in range(0, light.height(), 5)
-        )
-        assert same < 0.01 * (light.width() // 5) * (light.height() // 5)
+        assert np.mean(pixels(light) == pixels(dark)) < 0.01
         appearance.set_mode(Mode.LIGHT)
         assert plot.viewport().grab().toImage() == light
 
@@ -187,6 +188,7 @@ class TestEveryPlot:
                 item.update()
             plot.viewport().grab()
 
+        plot.resize(360, 200)
         for _ in range(5):
             redraw()
         gc.collect()
@@ -413,7 +415,7 @@ def test_a_sparkline_spans_its_values_and_leaves_gaps(qtbot: QtBot, appearance: 
     qtbot.addWidget(spark)
     spark.show_points((1.0, 2.0, 1.5), "bad")
     spark.resize(100, 30)
-    assert QColor(theme.LIGHT.bad).name() in {name.lower() for name in colors_of(spark.grab().toImage())}
+    assert theme.LIGHT.bad in colors_of(spark.grab().toImage())
 
 
 def test_tables_quote_what_needs_it() -> None:
@@ -431,17 +433,7 @@ def test_tooltips_show_markup_as_text() -> None:
 
 
 @pytest.mark.parametrize(
-    ("output", "share"),
-    [
-        ("epoch 7/12 loss 0.2", 7 / 12),
-        ("epoch 7 of 12\nsaved model.bin", 7 / 12),
-        ("45 % done", 0.45),
-        ("45.5% done\n46% done", 0.46),
-        ("loss 0.5/1.0", None),
-        ("2026/11/02 nothing", None),
-        ("", None),
-        ("13/12 is no progress", None),
-    ],
+    ("output", "share"), [("epoch 7/12 loss 0.2\nsaved", 7 / 12), ("45 % done", 0.45), ("2026/11/02", None), ("", None)]
 )
 def test_progress_is_read_from_the_log(output: str, share: float | None) -> None:
     assert share_in(output) == (None if share is None else pytest.approx(share))
