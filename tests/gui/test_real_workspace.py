@@ -1,0 +1,176 @@
+"""The window on real files: dropped, evaluated, shown, appended to, retrained; nothing is made up here."""
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PySide6.QtCore import Qt
+from pytestqt.plugin import QtBot
+
+from mlops_desk.domain.metric import Verdict
+from mlops_desk.domain.retraining import RunState
+from mlops_desk.gui import app
+from mlops_desk.gui.appearance import Appearance, Mode
+from mlops_desk.gui.settings import Settings
+from mlops_desk.gui.window import MainWindow
+from tests.gui.conftest import SIZE, Opened
+from tests.gui.fake_workspace import FakeWorkspace
+from tests.gui.test_window import drop
+
+pytestmark = pytest.mark.slow
+LEFT = Qt.MouseButton.LeftButton
+ROWS = 400
+START = np.datetime64("2026-09-01T00:00:00", "us")
+
+TOML = """\
+version = 1
+name = "Two cities"
+
+[[models]]
+id = "loans"
+name = "贷款 loans"
+task = "binary"
+[models.logs]
+path = "logs"
+[models.reference]
+from = 2026-09-01
+to = 2026-09-13
+[models.columns]
+timestamp = "at"
+score = "score"
+prediction = "approved"
+target = "repaid"
+protected = ["city"]
+[models.chunks]
+every = "1d"
+[models.retraining]
+command = ["{python}", "train.py", "{run_folder}"]
+"""
+TRAIN = """\
+import sys, time
+for epoch in range(1, 5):
+    print(f"epoch {epoch}/4", flush=True)
+    time.sleep(0.05)
+print("written to", sys.argv[1])
+"""
+
+
+def write_day(folder: Path, day: int, *, shift: float = 0.0) -> None:
+    draw = np.random.default_rng(day)
+    income = draw.normal(50 + shift, 10, ROWS)
+    score = 1 / (1 + np.exp(-(income - 50) / 10))
+    table = pa.table(
+        {
+            "at": START + np.timedelta64(day, "D") + (np.arange(ROWS) * 86400 // ROWS).astype("timedelta64[s]"),
+            "income": income,
+            "city": draw.choice(["北京", "Oslo"], ROWS),
+            "score": score,
+            "approved": (score > 0.5).astype("int64"),
+            "repaid": (draw.uniform(size=ROWS) < score).astype("int64"),
+        }
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table, folder / f"day {day:02}.parquet")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("MLOPS_DESK_HOME", str(tmp_path / "home"))
+    for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / "home"))
+    made = tmp_path / "two cities"
+    for day in range(20):
+        write_day(made / "logs", day)
+    (made / "desk.toml").write_text(TOML, encoding="utf-8")
+    (made / "train.py").write_text(TRAIN, encoding="utf-8")
+    return made
+
+
+@pytest.fixture
+def show(qtbot: QtBot, appearance: Appearance, tmp_path: Path) -> Iterator[Callable[[], Opened]]:
+    """Return a function that shows a window that opens real workspaces."""
+    made: list[MainWindow] = []
+
+    def make() -> Opened:
+        appearance.set_mode(Mode.LIGHT)
+        window = MainWindow(appearance, Settings(tmp_path / "settings"), app.CORE)
+        window.resize(*SIZE)
+        window.show()
+        made.append(window)
+        return Opened(qtbot, window, FakeWorkspace(tmp_path), appearance)
+
+    yield make
+    for window in made:
+        window.close()
+        window.deleteLater()
+
+
+def test_files_are_evaluated_shown_and_watched(show: Callable[[], Opened], folder: Path) -> None:
+    opened = show()
+    opened.window.open_path(folder)
+    opened.settle()
+    opened.wait(lambda: len(opened.page.timeline.scale) == 8)
+    opened.settle()
+    page = opened.page
+    assert opened.shell.header.name.full_text == "贷款 loans"
+    assert page.timeline.scale.name(0) == "Sun 13 Sep 2026"
+    assert set(page.matrix.matrix.columns) >= {"income", "city"}
+    assert page.series.content.line is not None
+    assert all(value is not None for value in page.series.content.line.values)
+    assert page.series.content.counts == (ROWS,) * 8
+    assert page.distribution.shown is not None
+    assert sum(page.distribution.shown.analysis) == pytest.approx(1)
+    assert opened.shell.banner.isHidden()
+    opened.window.desk._poll.setInterval(50)
+    write_day(folder / "logs", 20, shift=25)
+    opened.wait(lambda: len(page.timeline.scale) == 9)
+    opened.settle()
+    row = page.matrix.matrix.columns.index("income")
+    assert page.matrix.matrix.verdicts[row][8] is Verdict.ALERT
+    opened.window.desk._poll.setInterval(2000)
+    (folder / "desk.toml").write_text(TOML.replace("timestamp =", "timestmap ="), encoding="utf-8")
+    opened.qtbot.mouseClick(opened.shell.header.refresh, LEFT)
+    opened.wait(opened.shell.banner.isVisible)
+    assert "timestmap" in opened.shell.banner.text.full_text
+
+
+def test_a_real_run_is_trusted_started_and_found_again(show: Callable[[], Opened], folder: Path) -> None:
+    opened = show()
+    opened.window.open_path(folder)
+    opened.settle()
+    opened.wait(lambda: len(opened.page.timeline.scale) == 8)
+    opened.settle()
+    strip = opened.page.retraining
+    opened.qtbot.mouseClick(strip.retrain, LEFT)
+    opened.wait(lambda: opened.shell.confirmation is not None)
+    dialog = opened.shell.confirmation
+    assert dialog is not None
+    assert dialog.command.toPlainText().splitlines()[0].strip('"') == sys.executable
+    assert dialog.trust is not None
+    opened.qtbot.mouseClick(dialog.trust, LEFT)
+    opened.qtbot.mouseClick(dialog.start, LEFT)
+    opened.wait(lambda: strip.latest is not None and strip.latest.state is RunState.SUCCEEDED)
+    opened.wait(lambda: "epoch 4/4" in strip.log.toPlainText())
+    opened.settle()
+    opened.window.close()
+    again = show()
+    again.window.open_path(folder)
+    again.settle()
+    again.wait(lambda: "epoch 4/4" in again.page.retraining.log.toPlainText())
+    assert again.page.retraining.retrain.isEnabled()
+
+
+def test_dropped_files_become_a_workspace(show: Callable[[], Opened], folder: Path) -> None:
+    (folder / "desk.toml").unlink()
+    opened = show()
+    assert drop(opened.window, [folder / "logs"])
+    opened.settle()
+    opened.wait(lambda: len(opened.page.timeline.scale) > 0)
+    opened.settle()
+    assert opened.page.tiles.cards
+    assert opened.window.desk.workspace is not None
+    assert (opened.window.desk.workspace.folder / "desk.toml").exists()
