@@ -7,6 +7,7 @@ Results come back as numpy arrays by column; a masked array becomes a pair of va
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 MEMORY_LIMIT = "320MB"
 """Of the engine's own buffers, so that the whole process stays below 500 MB."""
+
+INTERRUPTED_EVERY_SECONDS = 0.05
 
 Columns = dict[str, "NDArray[Any]"]
 Item = TypeVar("Item")
@@ -107,9 +110,17 @@ class Connection:
         self.close()
 
     def _interrupt(self) -> None:
-        with self._lock:
-            for cursor in self._running:
-                cursor.interrupt()
+        """Interrupts what is running, until nothing is: the engine forgets an interrupt that comes just before its query."""
+        threading.Thread(target=self._interrupt_all, name="interrupt", daemon=True).start()
+
+    def _interrupt_all(self) -> None:
+        while True:
+            with self._lock:
+                for cursor in self._running:
+                    cursor.interrupt()
+                if not self._running:
+                    return
+            time.sleep(INTERRUPTED_EVERY_SECONDS)
 
     @contextmanager
     def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
