@@ -9,7 +9,7 @@ of group / overall or its inverse. Intervals are of the two rates compared, chos
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from mlops_desk.aggregates.tables import Counts, GroupTable
@@ -78,36 +78,54 @@ def rate_of(metric: str, counts: Counts) -> Rate:
 
 
 def group_fairness(
-    table: GroupTable, *, min_group_rows: int = 30, convention: Convention = Convention.DESK
+    table: GroupTable,
+    *,
+    min_group_rows: int = 30,
+    convention: Convention = Convention.DESK,
+    wanted: Collection[str] | None = None,
 ) -> tuple[Reading, ...]:
-    """Every fairness metric of one protected attribute in a slice: rates by group, then the comparisons over groups.
+    """Fairness of one protected attribute in a slice: rates and counts by group, then the comparisons over groups.
 
-    `min_group_rows` counts rows with a prediction for `prediction_rate` and labelled rows for all else.
+    `min_group_rows` counts rows with a prediction for `prediction_rate` and labelled rows for all else. `wanted` names the metrics to
+    compute, None for all.
     """
+    comparisons = [
+        (parity + suffix, metrics, compare, worse)
+        for parity, metrics in PARITIES.items()
+        for suffix, (compare, worse) in COMPARISONS.items()
+        if wanted is None or parity + suffix in wanted
+    ]
+    compared = {metric for _, metrics, _, _ in comparisons for metric in metrics}
     readings: list[Reading] = []
     held: dict[str, list[GroupRate]] = {}
     for metric in NO_ROWS_FOR:
+        asked = wanted is None or metric in wanted
+        if not asked and metric not in compared:
+            continue
         held[metric] = []
         for group, counts in zip(table.groups, table.counts, strict=True):
             found = _group_rate(metric, group, counts, min_group_rows, convention)
-            if isinstance(found, str):
-                value = untested(found)
-            else:
+            if not isinstance(found, str):
                 held[metric].append(found)
-                value = proportion(found.rate.hits, found.rate.rows) if found.rate else Measurement(found.value)
-            readings.append(Reading(metric=metric, measurement=value, group=group, class_=table.class_))
-    for group, counts in zip(table.groups, table.counts, strict=True):
-        for metric, place in COUNTS.items():
-            count = Measurement(float(counts[place]))
-            readings.append(Reading(metric=metric, measurement=count, group=group, class_=table.class_))
+            if asked:
+                readings.append(Reading(metric=metric, measurement=_told(found), group=group, class_=table.class_))
+    for metric, place in COUNTS.items():
+        if wanted is None or metric in wanted:
+            for group, counts in zip(table.groups, table.counts, strict=True):
+                count = Measurement(float(counts[place]))
+                readings.append(Reading(metric=metric, measurement=count, group=group, class_=table.class_))
     overall = table.counts.sum(axis=0)
-    for parity, metrics in PARITIES.items():
-        for suffix, (compare, worse) in COMPARISONS.items():
-            found_values = [compare(held[metric], rate_of(metric, overall)) for metric in metrics]
-            readings.append(
-                Reading(metric=parity + suffix, measurement=_worst(found_values, worse), class_=table.class_)
-            )
+    for name, metrics, compare, worse in comparisons:
+        found_values = [compare(held[metric], rate_of(metric, overall)) for metric in metrics]
+        readings.append(Reading(metric=name, measurement=_worst(found_values, worse), class_=table.class_))
     return tuple(readings)
+
+
+def _told(found: GroupRate | str) -> Measurement:
+    """A group's rate with its interval, or the reason why there is none."""
+    if isinstance(found, str):
+        return untested(found)
+    return proportion(found.rate.hits, found.rate.rows) if found.rate else Measurement(found.value)
 
 
 def _group_rate(

@@ -49,9 +49,7 @@ def _broken(
 FAMILIES = {
     "integer": ("INT",),
     "number": ("INT", "DOUBLE", "FLOAT", "DECIMAL"),
-    "float": ("DOUBLE", "FLOAT"),
     "text": ("VARCHAR",),
-    "string": ("VARCHAR",),
     "boolean": ("BOOLEAN",),
     "timestamp": ("TIMESTAMP",),
     "date": ("DATE",),

@@ -5,7 +5,7 @@ A slice is a chunk, or a segment of one. Whatever the laboratory says of a slice
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -67,15 +67,21 @@ class SliceSet:
 
 
 class Measurer:
-    """Measures one model's slices; what several requests share is computed once."""
+    """Measures one model's slices; what several requests share is computed once. `wanted` names the metrics that are asked for, None for all."""
 
     def __init__(
-        self, model: Model, columns: Sequence[Column], slices: SliceSet, calibrator: Callable[[], Calibrator]
+        self,
+        model: Model,
+        columns: Sequence[Column],
+        slices: SliceSet,
+        calibrator: Callable[[], Calibrator],
+        wanted: Collection[str] | None = None,
     ) -> None:
         self._model = model
         self._kinds = {column.name: column.type for column in columns}
         self._set = slices
         self._calibrator = calibrator
+        self._wanted = wanted
         self._readings: dict[tuple[str, int, int, Convention], list[tuple[Reading, ...]]] = {}
 
     def measured(self, request: Request) -> Measured:
@@ -290,7 +296,7 @@ class Measurer:
         return [
             reading
             for table in tables
-            for reading in group_fairness(table, min_group_rows=least, convention=convention)
+            for reading in group_fairness(table, min_group_rows=least, convention=convention, wanted=self._wanted)
         ]
 
 

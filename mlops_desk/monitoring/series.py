@@ -69,6 +69,7 @@ class SeriesBuilder:
         self._cancel = cancel
         self._hours = chunk_hours(model)
         self._requests = [(monitor, requests_of(model, monitor, columns)) for monitor in monitors]
+        self._wanted = frozenset(request.definition.id for _, requests in self._requests for request in requests)
         self._calibrated = 0
 
     def share_budget(self, subjects: Sequence[Subject]) -> None:
@@ -86,7 +87,9 @@ class SeriesBuilder:
 
     def values(self, subject: Subject) -> list[MetricValue]:
         """The judged values of one subject."""
-        measurer = Measurer(self._model, self._columns, subject.slices, _once(lambda: self._calibrator(subject)))
+        measurer = Measurer(
+            self._model, self._columns, subject.slices, _once(lambda: self._calibrator(subject)), self._wanted
+        )
         done: set[SeriesKey] = set()
         found: list[MetricValue] = []
         shares: list[Request] = []
