@@ -65,7 +65,9 @@ class NotesCard(Card):
         for note in ordered[:MOST]:
             self._rows.insertWidget(self._rows.count() - 1, self._row(note))
         if not notes:
-            self._rows.insertWidget(0, Label(EMPTY, tone="muted"))
+            nothing = Label(EMPTY, tone="muted")
+            nothing.setWordWrap(True)
+            self._rows.insertWidget(0, nothing)
         if len(ordered) > MOST:
             self._rows.insertWidget(MOST, Label(f"and {len(ordered) - MOST} more in the table", tone="muted"))
         self._paint_icons()

@@ -20,6 +20,7 @@ from mlops_desk.gui.text import Label, tooltip
 
 LOG_LINES = 5000
 TONES = {RunState.SUCCEEDED: "ok", RunState.STARTING: "accent", RunState.RUNNING: "accent"}
+NO_RUN = "No run yet. What the command prints shows here while it runs; runs go on when this window is closed."
 NOT_CONFIGURED = "No retraining command is configured. Add a [models.retraining] table with a command to desk.toml."
 
 
@@ -51,13 +52,15 @@ class RetrainingCard(Card):
         self.log.setMaximumBlockCount(LOG_LINES)
         self.log.setFont(font(theme.SMALL_PIXELS, mono=True))
         self.log.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
+        self.log.setPlaceholderText(NO_RUN)
         self.log.setAccessibleName("Log of the retraining run")
         self.log.document().setDocumentMargin(0)
         self.log.setMinimumHeight(2 * QFontMetrics(self.log.font()).height())
         self.retrain = QPushButton("Retrain model")
         self.retrain.setProperty("role", "primary")
         self.cancel = QPushButton("Cancel run")
-        self.triggers = Label(tone="muted", elide=True)
+        self.triggers = Label(tone="muted")
+        self.triggers.setWordWrap(True)
         appearance.dress(self.retrain, "play", "on_accent")
         appearance.dress(self.cancel, "stop", "bad")
         left, right, both = QVBoxLayout(), QVBoxLayout(), QHBoxLayout()

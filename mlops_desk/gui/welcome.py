@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent
-from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QIcon
+from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from mlops_desk.gui.appearance import Appearance
 from mlops_desk.gui.text import Label, tooltip
+from mlops_desk.resources import resource
 
 INTRODUCTION = (
     "Watch models in production: drift, accuracy and fairness per chunk of time, alerts, and a judged retraining."
@@ -98,7 +99,14 @@ class WelcomePage(QWidget):
         column.setMaximumWidth(760)
         layout = QVBoxLayout(column)
         layout.setSpacing(10)
-        layout.addWidget(Label("MLOps Desk", tone="display"))
+        head = QHBoxLayout()
+        head.setSpacing(12)
+        sign = QLabel()
+        sign.setPixmap(QIcon(str(resource("icons", "mlops-desk.svg"))).pixmap(40, 40))
+        head.addWidget(sign)
+        head.addWidget(Label("MLOps Desk", tone="display"))
+        head.addStretch(1)
+        layout.addLayout(head)
         introduction = Label(INTRODUCTION, tone="muted")
         introduction.setWordWrap(True)
         layout.addWidget(introduction)

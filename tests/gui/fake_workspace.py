@@ -424,7 +424,7 @@ class FakeWorkspace:
                 analysis_rows=18_000 * len(chunk_keys),
                 reference_mean=None,
                 analysis_mean=None,
-                reference_text="1 Jan – 31 Mar 2026",
+                reference_text="Reference (1 Jan – 31 Mar 2026)",
                 analysis_text=text,
                 notes=("PSI 0.121, limit 0.20", "“<b>other</b>” grew from 2 % to 6 %"),
             )
@@ -446,7 +446,7 @@ class FakeWorkspace:
             analysis_rows=18_000 * len(chunk_keys),
             reference_mean=0.31,
             analysis_mean=0.48,
-            reference_text="1 Jan – 31 Mar 2026",
+            reference_text="Reference (1 Jan – 31 Mar 2026)",
             analysis_text=text,
             notes=("PSI 0.368, limit 0.20", "KS 0.213, limit 0.05", "the mean rose by 0.17"),
         )

@@ -233,17 +233,19 @@ class TestLinks:
         page = opened.page
         QTest.mouseMove(page.matrix.viewport(), page.matrix.cell_rect(0, 49).center().toPoint())
         assert page.timeline.cursor == 49
-        assert page.matrix.cell_text(0, 49).startswith("PSI 0.2")
+        assert page.matrix.cell_text(0, 49).startswith("0.2")
+        assert page.matrix.cell_text(0, 49).endswith(" · limit 0.200 · alert")
         texts = [text for row in range(3) for text, _ in page.series.readout(row, 49)]
-        assert texts[0] == "Sat 7 Nov 2026"
-        assert texts[1].startswith("ROC AUC 0.81")
-        assert "±0.013 · limit 0.810 · warning" in texts[1]
-        assert texts[-1] == "18,500 rows"
+        assert texts[0].startswith("Sat 7 Nov 2026 · 0.81")
+        assert texts[0].endswith(" ±0.013")
+        assert texts[1] == "limit 0.810 · warning"
+        assert texts[2].startswith("estimated 0.81")
+        assert texts[3:] == ["7.1 % of columns drifted", "18,500 rows"]
         QApplication.sendEvent(page.matrix, QEvent(QEvent.Type.Leave))
         assert page.timeline.cursor is None
 
     def test_a_value_that_is_not_there_says_why(self, opened: Opened) -> None:
-        assert ("no labels yet", False) in opened.page.series.readout(0, 59)
+        assert opened.page.series.readout(0, 59)[0] == ("Tue 17 Nov 2026 · no labels yet", True)
 
     def test_the_keyboard_does_what_the_mouse_does(self, opened: Opened) -> None:
         page = opened.page

@@ -35,6 +35,7 @@ LEFT, RIGHT = 132.0, 66.0
 ROWS = ((300, 240), (300, 240), (150, 132))
 """Stretch and least height of the rows of cards."""
 COLUMNS = (63, 37)
+METRIC_WIDTH = 150
 HINT = "drag to select a period · Ctrl+wheel zooms"
 NO_CHUNKS = "Nothing has been evaluated yet. The first evaluation shows here as soon as it is done."
 NO_DRIFT = "No drift is monitored for this model. Add a monitor of a drift metric to desk.toml, or leave out [[models.monitors]] for the recommended set."
@@ -101,8 +102,9 @@ class OverviewPage(QWidget):
 
     def _build_series(self) -> None:
         self.series = SeriesPlot(self.appearance, self.timeline, left=LEFT, right=RIGHT)
-        self.series_card = Card(self.appearance, "Performance and drift over time", menu=self.series.menu)
+        self.series_card = Card(self.appearance, "Performance and drift", menu=self.series.menu)
         self.metrics = Choice(self.appearance, "Metric", small=True)
+        self.metrics.setMaximumWidth(METRIC_WIDTH)
         self.brush_chip = chip("", "accent", elide=True)
         self.zoom_brush, self.clear_brush = QPushButton("Zoom in"), QPushButton("Clear")
         for widget in (self.zoom_brush, self.clear_brush):

@@ -52,6 +52,6 @@ class Legend(QWidget):
 
     def show_names(self, reference: str, analysis: str) -> None:
         """Says what the shapes are made of."""
-        self.reference.set_text(f"Reference: {reference}" if reference else "Reference")
+        self.reference.set_text(reference or "Reference")
         self.analysis.set_text(f"Analysis: {analysis}" if analysis else "Analysis")
         self.show()

@@ -153,7 +153,7 @@ class MatrixPlot(Canvas):
         value, upper = self.matrix.values[row][index], self.matrix.uppers[row][index]
         verdict = self.matrix.verdicts[row][index]
         limit = f" · limit {theme.number(upper)}" if upper is not None else ""
-        return f"{self.matrix.title or self.matrix.metric} {theme.precise(value)}{limit} · {theme.WORDS[verdict]}"
+        return f"{theme.precise(value)}{limit} · {theme.WORDS[verdict]}"
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Chooses the cell's column and chunk, or the column of a name."""

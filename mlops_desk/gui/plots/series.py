@@ -83,7 +83,7 @@ class SeriesPlot(Canvas):
     """The plots over time of one model."""
 
     def __init__(self, appearance: Appearance, timeline: Timeline, *, left: float, right: float) -> None:
-        super().__init__(appearance, "Performance and drift over time")
+        super().__init__(appearance, "Performance and drift")
         self.gutters = (left, right)
         self.timeline = timeline
         self.content = SeriesContent()
@@ -176,13 +176,12 @@ class SeriesPlot(Canvas):
         """The lines of text that a panel shows at the crosshair: text, and whether it is bold."""
         content = self.content
         if row == 0:
-            lines = [(self.timeline.scale.name(index), False)]
-            if content.line is not None:
-                lines.append((line_text(content.line, index), True))
-                reason = content.line.reasons[index]
-                lines += [(reason, False)] if reason and content.line.values[index] is None else []
+            name = self.timeline.scale.name(index)
+            if content.line is None:
+                return [(name, False)]
+            lines = [(f"{name} · {value_text(content.line, index)}", True), (verdict_text(content.line, index), False)]
             if content.estimate is not None:
-                lines.append((line_text(content.estimate, index, estimate=True), False))
+                lines.append((f"estimated {value_text(content.estimate, index)}", False))
             return lines
         if row == 1:
             return [(f"{theme.percent(content.share.values[index])} of columns drifted", True)] if content.share else []
@@ -352,12 +351,16 @@ def share_top(share: Line | None, shown: range) -> float:
     return min(max(1.2 * max(values, default=1.0), 0.1), 1.0)
 
 
-def line_text(line: Line, index: int, *, estimate: bool = False) -> str:
-    """A line's value at a chunk with its error, limit and verdict, in words."""
+def value_text(line: Line, index: int) -> str:
+    """A line's value at a chunk with its error, or why there is none."""
     value, error = line.values[index], line.errors[index]
-    spread = f" ±{SIGMAS * error:.2g}" if error is not None and value is not None else ""
-    if estimate:
-        return f"estimated {theme.precise(value)}{spread}"
-    limits = " … ".join(theme.number(limit) for limit in (line.lowers[index], line.uppers[index]) if limit is not None)
-    limit = f" · limit {limits}" if limits else ""
-    return f"{line.title} {theme.precise(value)}{spread}{limit} · {theme.WORDS[line.verdicts[index]]}"
+    if value is None:
+        return line.reasons[index] or theme.ABSENT
+    return theme.precise(value) + (f" ±{SIGMAS * error:.2g}" if error is not None else "")
+
+
+def verdict_text(line: Line, index: int) -> str:
+    """What a line was judged by at a chunk, and how."""
+    limits = [theme.number(limit) for limit in (line.lowers[index], line.uppers[index]) if limit is not None]
+    limit = f"limit {' … '.join(limits)} · " if limits else ""
+    return f"{limit}{theme.WORDS[line.verdicts[index]]}"
