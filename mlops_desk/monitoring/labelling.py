@@ -1,14 +1,16 @@
 """Keeps the labels of every log row up to date as label files arrive, and knows which log files they change.
 
-What was joined is kept by log file. Where only label files were added, the log's ids are looked up among the new labels alone; where one was
-removed or rewritten, everything is joined anew.
+What was joined is kept by log file. Where only label files were added, the log's ids are looked up among the new labels alone; where a file
+was removed or rewritten, or the log grew by rows that may have unmatched labels, everything is joined anew, so that counts are always those
+of a full join.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -19,31 +21,13 @@ from mlops_desk.domain.overview import DataNote, NoteLevel
 from mlops_desk.domain.schema import Task
 from mlops_desk.warehouse.cache import Cache
 from mlops_desk.warehouse.connection import Connection
-from mlops_desk.warehouse.footers import Footer
-from mlops_desk.warehouse.labels import (
-    Key,
-    LabelCounts,
-    LabelIndex,
-    Vocabulary,
-    is_conflicting,
-    key_of,
-    overlaid,
-    vocabulary,
-)
+from mlops_desk.warehouse.footers import Footer, first_line, unreadable_files
+from mlops_desk.warehouse.labels import LabelCounts, LabelIndex, Vocabulary, is_label_type, key_of, vocabulary
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-FORMAT = 2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JoinedFile:
-    """The labels of one log file: their name, how many ids with labels its rows have, and rows whose id has different labels."""
-
-    name: str
-    ids: int
-    conflicts: int
+FORMAT = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,20 +36,15 @@ class Ledger:
 
     Attributes
     ----------
-    files : fingerprints of the label files. logs : the labels of each log file, by its fingerprint.
-    counts : what became of the rows of the label files; an id that comes again in a file that arrives later counts again.
+    files : fingerprints of the label files. logs : name of the labels of each log file, by its fingerprint.
+    counts : what became of the rows of the label files.
     """
 
     files: tuple[str, ...] = ()
-    logs: dict[str, JoinedFile] = field(default_factory=dict)
+    logs: dict[str, str] = field(default_factory=dict)
     classes: tuple[str, ...] | None = None
     counts: LabelCounts = LabelCounts()  # noqa: RUF009 - frozen
     id: str = ""
-
-    @property
-    def names(self) -> dict[str, str]:
-        """Name of the labels of each log file."""
-        return {file: joined.name for file, joined in self.logs.items()}
 
 
 class JoinedLabels(Mapping[str, "NDArray[Any]"]):
@@ -135,10 +114,11 @@ class LabelJoin:
         if not with_id:
             raise UserError(self._no_id(logs))
         before = Ledger() if fresh else self._ledger()
-        after = self._brought_up_to_date(before, with_id, labels)
+        self._check_columns(labels)
+        after = self._brought_up_to_date(before, list({one.file.fingerprint: one for one in with_id}.values()), labels)
         self._cache.put({self._ledger_key: msgspec.json.encode(after)})
-        self._cache.present(labels_key(self._model.id, file, name) for file, name in after.names.items())
-        joined = JoinedLabels(self._cache, self._model.id, after.names, self._numeric)
+        self._cache.present(labels_key(self._model.id, file, name) for file, name in after.logs.items())
+        joined = JoinedLabels(self._cache, self._model.id, after.logs, self._numeric)
         return Labelling(labels=joined, classes=after.classes or (), notes=tuple(self._notes(after)))
 
     def _no_id(self, logs: Sequence[Footer]) -> str:
@@ -165,102 +145,113 @@ class LabelJoin:
         return repr((FORMAT, self._column, self._labels.key, self._labels.target, self._numeric))
 
     def _brought_up_to_date(self, before: Ledger, logs: Sequence[Footer], labels: Sequence[Footer]) -> Ledger:
-        """Joins what is new."""
-        now = [footer.file.fingerprint for footer in labels]
-        known = set(before.files)
-        if not known <= set(now) or not self._are_kept(before):
-            before, known = Ledger(), set()
-        arrived = [footer for footer in labels if footer.file.fingerprint not in known]
-        current = [footer for footer in logs if footer.file.fingerprint in before.logs]
+        """Joins what is new, or everything where counts could not be those of a full join else."""
+        now = tuple(footer.file.fingerprint for footer in labels)
+        if not labels:
+            return Ledger(id=self._way)
+        if not set(before.files) <= set(now) or not self._are_kept(before):
+            before = Ledger()
+        arrived = [footer for footer in labels if footer.file.fingerprint not in before.files]
         new = [footer for footer in logs if footer.file.fingerprint not in before.logs]
-        joined = {footer.file.fingerprint: before.logs[footer.file.fingerprint] for footer in current}
-        if not arrived and not new:
-            return replace(before, logs=joined)
-        key, words = self._key(logs, labels), self._vocabulary(labels, before.classes or ())
-        counts = LabelCounts()
-        if new and labels:
-            index = self._index(labels, key, words)
-            for footer in [*new, *(current if arrived else [])]:
-                found = index.labels_of(self._connection, footer, self._column)
-                joined[footer.file.fingerprint] = self._keep(footer, found.labels, found.ids)
-            counts = index.counts
-        elif labels:
-            index = self._index(arrived, key, words)
-            for footer in current:
-                self._overlay(index, footer, joined)
-            counts = before.counts + index.counts
-        return Ledger(
-            files=tuple(now),
-            logs=joined,
-            classes=words.classes,
-            counts=counts,
-            id=self._way,
-        )
+        same_log = not new and len(before.logs) == len(logs)
+        if same_log and not arrived:
+            return before
+        with self._naming_broken([*labels, *logs]):
+            if same_log and before.files:
+                index, words = self._index(arrived, logs, before)
+                names = dict(before.logs) | {
+                    footer.file.fingerprint: name for footer in logs if (name := self._overlay(index, footer, before))
+                }
+                counts = before.counts + index.counts
+            else:
+                index, words = self._index(labels, logs, before)
+                grown = not arrived and len(before.logs) + len(new) == len(logs) and not before.counts.unmatched
+                names = {footer.file.fingerprint: self._join(index, footer) for footer in (new if grown else logs)}
+                if grown:  # every label had a row before, so that no count changes
+                    names, counts = before.logs | names, before.counts
+                else:
+                    counts = index.counts
+        return Ledger(files=now, logs=names, classes=words.classes, counts=counts, id=self._way)
+
+    @contextmanager
+    def _naming_broken(self, footers: Sequence[Footer]) -> Iterator[None]:
+        """Raises UnreadableFiles for the files because of which the engine fails, UserError where all can be read."""
+        from mlops_desk.monitoring.counting import UnreadableFiles
+
+        try:
+            yield
+        except self._connection.engine_errors as error:
+            broken = unreadable_files(self._connection, footers)
+            if broken:
+                raise UnreadableFiles(broken) from error
+            raise UserError(
+                f"models.{self._model.id}.labels: the labels cannot be joined: {first_line(error)}"
+            ) from error
 
     def _are_kept(self, ledger: Ledger) -> bool:
         """Whether the cache still has every labels' body that a ledger speaks of."""
-        keys = [labels_key(self._model.id, file, name) for file, name in ledger.names.items()]
+        keys = [labels_key(self._model.id, file, name) for file, name in ledger.logs.items()]
         return len(self._cache.present(keys)) == len(keys)
 
-    def _key(self, logs: Sequence[Footer], labels: Sequence[Footer]) -> Key:
-        log_types = [dict(footer.columns)[self._column] for footer in logs]
-        label_types = [kind for footer in labels for name, kind in footer.columns if name == self._labels.key]
-        return key_of(log_types, label_types)
-
-    def _vocabulary(self, labels: Sequence[Footer], known: Sequence[str]) -> Vocabulary:
+    def _check_columns(self, labels: Sequence[Footer]) -> None:
+        """Raises UserError for a label file without the columns that desk.toml names, or with values that are no labels."""
         for footer in labels:
+            types, place = dict(footer.columns), f"models.{self._model.id}.labels: {footer.path}"
             for name in (self._labels.key, self._labels.target):
-                if name not in dict(footer.columns):
-                    has = ", ".join(name for name, _ in footer.columns)
-                    raise UserError(
-                        f"models.{self._model.id}.labels: {footer.path} has no column {name!r}; it has {has}"
-                    )
-        if not labels:
-            return Vocabulary(classes=None if self._numeric else tuple(known))
-        return vocabulary(self._connection, labels, self._labels.target, known, self._numeric)
+                if name not in types:
+                    raise UserError(f"{place} has no column {name!r}; it has {', '.join(types)}")
+            kind = types[self._labels.target]
+            if not is_label_type(kind, self._numeric):
+                wanted = "numbers" if self._numeric else "text, numbers or booleans"
+                raise UserError(
+                    f"{place}: column {self._labels.target!r} is of type {kind}, which can be no label; write it as {wanted}"
+                )
 
-    def _index(self, labels: Sequence[Footer], key: Key, words: Vocabulary) -> LabelIndex:
-        return LabelIndex(self._connection, labels, key, self._labels.key, self._labels.target, words)
+    def _index(self, labels: Sequence[Footer], logs: Sequence[Footer], before: Ledger) -> tuple[LabelIndex, Vocabulary]:
+        """Label files to look up in, and what their labels are."""
+        words = Vocabulary(classes=None)
+        if not self._numeric:
+            words = vocabulary(self._connection, labels, self._labels.target, before.classes or ())
+        log_types = {dict(footer.columns)[self._column] for footer in logs}
+        key = key_of(log_types, {dict(footer.columns)[self._labels.key] for footer in labels})
+        return LabelIndex(self._connection, labels, key, self._labels.key, self._labels.target, words), words
 
-    def _overlay(self, index: LabelIndex, footer: Footer, joined: dict[str, JoinedFile]) -> None:
-        """Adds labels that arrived to those of a log file."""
-        found = index.labels_of(self._connection, footer, self._column)
-        if not found.ids:
-            return
+    def _join(self, index: LabelIndex, footer: Footer) -> str:
+        """Joins and keeps the labels of a log file; returns their name."""
+        return self._keep(footer, index.labels_of(self._connection, footer, self._column))
+
+    def _overlay(self, index: LabelIndex, footer: Footer, before: Ledger) -> str | None:
+        """Adds labels that arrived to those of a log file; returns their new name, None where none is for it."""
         file = footer.file.fingerprint
-        key = labels_key(self._model.id, file, joined[file].name)
-        before = unpacked_labels(self._cache.get([key])[key], self._numeric)
-        joined[file] = self._keep(footer, overlaid(before, found.labels), joined[file].ids + found.ids)
+        known = JoinedLabels(self._cache, self._model.id, before.logs, self._numeric)
+        labels = index.laid_over(self._connection, footer, self._column, lambda: known[file])
+        return None if labels is None else self._keep(footer, labels)
 
-    def _keep(self, footer: Footer, labels: NDArray[Any], ids: int) -> JoinedFile:
-        """Keeps the labels of a log file."""
+    def _keep(self, footer: Footer, labels: NDArray[Any]) -> str:
+        """Keeps the labels of a log file and returns their name."""
         name = hashlib.blake2b(labels.tobytes(), digest_size=8).hexdigest()
-        self._cache.put({labels_key(self._model.id, footer.file.fingerprint, name): packed_labels(labels)})
-        return JoinedFile(name=name, ids=ids, conflicts=int(is_conflicting(labels).sum()))
+        key = labels_key(self._model.id, footer.file.fingerprint, name)
+        if not self._cache.present([key]):
+            self._cache.put({key: packed_labels(labels)})
+        return name
 
     def _notes(self, ledger: Ledger) -> Iterator[DataNote]:
         """What a person should know of the join."""
         place = self._labels.paths[0] if len(self._labels.paths) == 1 else f"{len(self._labels.paths)} label paths"
         counts = ledger.counts
-        matched = sum(joined.ids for joined in ledger.logs.values())
-        conflicts = sum(joined.conflicts for joined in ledger.logs.values())
-        unmatched = max(0, counts.ids - matched)
+        labels = counts.rows - counts.empty
         texts: tuple[tuple[str, int, str], ...] = (
-            ("labels_unmatched", unmatched, "labels have an id that no row of the log has"),
-            ("labels_duplicated", counts.duplicates, "labels repeat an id with the same label and count once"),
-            (
-                "labels_conflicting",
-                conflicts,
-                "rows of the log have an id with different labels and count as unlabelled",
-            ),
+            ("labels_unmatched", counts.unmatched, "labels have an id that no row of the log has"),
+            ("labels_duplicated", counts.duplicates, "labels repeat an id and count once where they agree"),
+            ("labels_conflicting", counts.conflicts, "ids have different labels and count as unlabelled"),
             ("labels_empty", counts.empty, "rows of the label files have no id or no label"),
         )
-        if counts.ids and not matched:
+        if labels and counts.unmatched == labels:
             text = (
-                f"none of the {counts.ids:,} labels has an id of the log:"
+                f"none of the {labels:,} labels has an id of the log:"
                 f" are {self._labels.key!r} and {self._column!r} the same ids?"
             )
-            yield DataNote(level=NoteLevel.WARNING, code="labels_unmatched", place=place, text=text, count=unmatched)
+            yield DataNote(level=NoteLevel.WARNING, code="labels_unmatched", place=place, text=text, count=labels)
             texts = texts[1:]
         for code, count, text in texts:
             if count:

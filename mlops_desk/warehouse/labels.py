@@ -3,13 +3,14 @@
 Ids become 96 bits of hash (whole numbers stay themselves), labels a small code, and both are sorted in partitions, so that ten million
 labels take some 130 MB. One label an id: equal duplicates are one, conflicting ones are none, and every log row with that id gets it.
 The result is a code for each row of each log file (an index into the vocabulary, NONE or CONFLICT), or a number (NaN for none, CLASH for
-ids with different numbers).
+ids with different numbers). Counts of labels do not depend on the order in which label files arrive, as long as the log is the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
@@ -35,15 +36,23 @@ class Key:
     kind: str
 
     def sql(self, column: str, type: str) -> str:
-        """The key's columns a (64 bits) and, of a text, b (32 bits more); a whole number is the same text whatever its type."""
-        name = quoted(column)
+        """The key's columns a (64 bits) and, of a text, b (32 bits more), and z where there is no id."""
         if self.kind == "integer":
-            return f"cast({name} as BIGINT) a"
-        text = f"cast({name} as VARCHAR)"
-        if type in FLOATS or type.startswith("DECIMAL"):
-            whole = f"{name} = floor({name}) and abs({name}) < 1e15"
-            text = f"case when {whole} then cast({name}::BIGINT as VARCHAR) else {text} end"
-        return f"hash({text}) a, (hash(concat({text}, '~')) & 4294967295)::UINTEGER b"
+            return f"cast({quoted(column)} as BIGINT) a, {quoted(column)} is null z"
+        text = id_text(column, type)
+        return f"hash({text}) a, (hash(concat({text}, '~')) & 4294967295)::UINTEGER b, {text} is null z"
+
+
+def id_text(column: str, type: str) -> str:
+    """An id as text: a whole number is the same text whatever its type, and neither NaN nor infinity is an id."""
+    name = quoted(column)
+    text = f"cast({name} as VARCHAR)"
+    if type not in FLOATS and not type.startswith("DECIMAL"):
+        return text
+    whole = f"when {name} = trunc({name}) and abs({name}) < 1e38 then cast(try_cast({name} as HUGEINT) as VARCHAR)"
+    if type in FLOATS:
+        return f"(case when not isfinite({name}) then null {whole} else {text} end)"
+    return f"(case {whole} else rtrim({text}, '0') end)"
 
 
 def key_of(log_types: Iterable[str], label_types: Iterable[str]) -> Key:
@@ -55,68 +64,76 @@ def key_of(log_types: Iterable[str], label_types: Iterable[str]) -> Key:
 
 @dataclass(frozen=True, kw_only=True)
 class Vocabulary:
-    """What labels are: the engine values of classes and their texts, or numbers where `classes` is None."""
+    """What labels are: the texts of classes, and numbers where `classes` is None.
+
+    Attributes
+    ----------
+    values : by engine type, the constants of that type that are classes, with their codes.
+    """
 
     classes: tuple[str, ...] | None
-    values: tuple[Any, ...] = ()
+    values: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     def sql(self, column: str, type: str) -> str:
         """The label of a row as a code (NONE where it has none), or as a number."""
         name = quoted(column)
         if self.classes is None:
             return f"cast({name} as DOUBLE) y"
-        found = ((code, _value(value, type)) for code, value in enumerate(self.values))
-        cases = " ".join(f"when {value} then {code}" for code, value in found if value is not None)
+        cases = " ".join(f"when {value} then {code}" for value, code in self.values.get(type, {}).items())
         return f"(case {name} {cases} else {NONE} end)::SMALLINT y" if cases else f"{NONE}::SMALLINT y"
 
 
-def _value(value: Any, type: str) -> str | None:
-    """A class as an SQL constant to compare a column of some type with, None where none of its values can be it."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if not is_number(type):
-        return literal(str(value))
-    try:
-        return str(value) if not isinstance(value, str) else repr(float(value))
-    except ValueError:
-        return None
+def is_label_type(type: str, numeric: bool) -> bool:
+    """Whether values of an engine type can be labels: numbers, or classes; a column of NULLs alone has a type of its own."""
+    return is_number(type) or type in ("BOOLEAN", '"NULL"') or (type == "VARCHAR" and not numeric)
 
 
-def vocabulary(
-    connection: Connection, footers: Sequence[Footer], target: str, known: Sequence[str], numeric: bool
-) -> Vocabulary:
-    """The vocabulary of label files; classes that are `known` already keep their codes.
+def vocabulary(connection: Connection, footers: Sequence[Footer], target: str, known: Sequence[str]) -> Vocabulary:
+    """The classes of label files, whose types may differ; classes that are `known` already keep their codes.
 
     Raises UserError where there are more than CLASSES_AT_MOST classes: then the labels are no classes.
     """
-    if numeric:
-        return Vocabulary(classes=None)
+    codes = {text: code for code, text in enumerate(known)}
+    values: dict[str, dict[str, int]] = {}
+    alike: dict[object, list[Footer]] = {}
+    for footer in footers:
+        alike.setdefault(footer.columns, []).append(footer)
     name = quoted(target)
-    query = (
-        f"select {name} v, count(*) n from {log_relation(footers)} where {name} is not null group by 1"
-        f" order by 1 limit {CLASSES_AT_MOST + 1}"
-    )
-    found = [row[0] for row in connection.rows(query) if row[0] == row[0]]
-    if len(found) > CLASSES_AT_MOST:
-        raise UserError(
-            f"labels: column {target!r} has more than {CLASSES_AT_MOST} values, so it holds no classes; is the task a regression?"
+    for some in alike.values():
+        kind = dict(some[0].columns)[target]
+        there = f"isfinite({name})" if kind in FLOATS else f"{name} is not null"
+        query = (
+            f"select {name} v, count(*) n from {log_relation(some)} where {there} group by 1"
+            f" order by 1 limit {CLASSES_AT_MOST + 1}"
         )
-    texts = {class_text(value): value for value in found}
-    classes = tuple(known) + tuple(text for text in texts if text not in known)
-    return Vocabulary(classes=classes, values=tuple(texts.get(text, text) for text in classes))
+        for value, _ in connection.rows(query):
+            code = codes.setdefault(class_text(value, kind), len(codes))
+            values.setdefault(kind, {})[_constant(value, kind)] = code
+        if len(codes) > CLASSES_AT_MOST:
+            raise UserError(
+                f"labels: column {target!r} has more than {CLASSES_AT_MOST} values, so it holds no classes; is the task a regression?"
+            )
+    return Vocabulary(classes=tuple(codes), values=values)
 
 
-def class_text(value: Any) -> str:
-    """A class as text, the same for 1, 1.0 and Decimal(1)."""
+def _constant(value: Any, type: str) -> str:
+    """A value of a label column as an SQL constant of its type."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        return value
-    try:
-        number = float(value)
-    except (TypeError, ValueError):  # a date or another type of its own
+        return literal(value)
+    return f"{literal(format(value, 'f') if isinstance(value, Decimal) else repr(value))}::{type}"
+
+
+def class_text(value: Any, type: str) -> str:
+    """A class as text, the same for 1, 1.0 and Decimal(1); the value must be finite."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str | int):
         return str(value)
-    return str(int(number)) if number.is_integer() else str(value)
+    if value == int(value):
+        return str(int(value))
+    return str(np.float32(value)) if type == "FLOAT" else str(value)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,40 +142,68 @@ class LabelCounts:
 
     Attributes
     ----------
-    rows : all of them. empty : without an id or without a label. duplicates : more rows of an id with the same label.
-    ids : distinct ids with a label, conflicting ones included.
+    rows : all of them. empty : without an id or without a label. unmatched : with an id that no log row has.
+    duplicates : beyond the first of an id that the log has. conflicts : ids that the log has, with different labels (then none).
     """
 
     rows: int = 0
     empty: int = 0
+    unmatched: int = 0
     duplicates: int = 0
-    ids: int = 0
+    conflicts: int = 0
 
     def __add__(self, other: LabelCounts) -> LabelCounts:
         """What became of the rows of both."""
         return LabelCounts(
             rows=self.rows + other.rows,
             empty=self.empty + other.empty,
+            unmatched=self.unmatched + other.unmatched,
             duplicates=self.duplicates + other.duplicates,
-            ids=self.ids + other.ids,
+            conflicts=self.conflicts + other.conflicts,
         )
-
-
-@dataclass(frozen=True, kw_only=True)
-class FoundLabels:
-    """The label of each row of a log file, and how many of the ids that have labels its rows have."""
-
-    labels: NDArray[Any]
-    ids: int
 
 
 @dataclass(kw_only=True)
 class Partition:
-    """Some of the distinct ids, sorted, with their labels."""
+    """Some of the distinct ids, sorted, with their labels.
+
+    Attributes
+    ----------
+    n : label rows of each id, None where each has one. hit : ids that a log row has. was : labels that their log rows had before.
+    """
 
     a: NDArray[Any]
     b: NDArray[np.uint32] | None
     y: NDArray[Any]
+    n: NDArray[np.int32] | None = None
+    was: NDArray[Any] | None = None
+    hit: NDArray[np.bool_] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.hit = np.zeros(len(self.a), dtype=np.bool_)
+
+    def remember(self, place: NDArray[np.int64], had: NDArray[Any]) -> None:
+        """Notes what the log rows of some ids had before; all rows of an id had the same."""
+        if self.was is None:
+            self.was = np.full(len(self.y), np.nan if self.y.dtype.kind == "f" else NONE, dtype=self.y.dtype)
+        self.hit[place] = True
+        self.was[place] = had
+
+    @property
+    def counts(self) -> LabelCounts:
+        """What became of the label rows of these ids, beyond what had become of those before."""
+        ids = int(self.hit.sum())
+        matched = ids if self.n is None else int(self.n[self.hit].sum())
+        rows = len(self.a) if self.n is None else int(self.n.sum())
+        y, known, lost = self.y[self.hit], 0, 0
+        if self.was is not None:
+            was = self.was[self.hit]
+            y, known, lost = overlaid(was, y), int(is_labelled(was).sum()), int(is_conflicting(was).sum())
+        return LabelCounts(
+            unmatched=rows - matched,
+            duplicates=matched - (ids - known),
+            conflicts=int(is_conflicting(y).sum()) - lost,
+        )
 
 
 class LabelIndex:
@@ -169,7 +214,7 @@ class LabelIndex:
     ) -> None:
         self._key = key
         self._numeric = words.classes is None
-        self._rows = self._empty = self._duplicates = 0
+        self._rows = self._empty = 0
         loaded: list[list[tuple[NDArray[Any], ...]]] = [[] for _ in range(1 << PARTITION_BITS)]
         for footer in footers:
             self._load(connection, footer, column, target, words, loaded)
@@ -186,16 +231,11 @@ class LabelIndex:
     ) -> None:
         """Reads one label file into the partitions."""
         types = dict(footer.columns)
-        for name in (column, target):
-            if name not in types:
-                raise UserError(f"labels: {footer.path} has no column {name!r}; it has {', '.join(types)}")
-        query = (
-            f"select {self._key.sql(column, types[column])}, {words.sql(target, types[target])} from {log_relation([footer])}"
-            f" where {quoted(column)} is not null"
-        )
-        result = connection.columns(query)
+        key = self._key.sql(column, types[column])
+        result = connection.columns(f"select {key}, {words.sql(target, types[target])} from {log_relation([footer])}")
         labels = np.asarray(np.ma.filled(result["y"], np.nan if self._numeric else NONE))
         there = np.isfinite(labels) if self._numeric else labels >= 0
+        there &= ~np.asarray(result["z"], dtype=np.bool_)
         self._rows += footer.rows
         self._empty += footer.rows - int(there.sum())
         columns = [np.ma.getdata(result[name])[there] for name in ("a", "b") if name in result] + [labels[there]]
@@ -227,37 +267,57 @@ class LabelIndex:
         first = np.concatenate([[True], ~again])
         group = np.cumsum(first) - 1
         distinct = y[first].copy()
-        conflicting = np.unique(group[y != distinct[group]])
-        self._duplicates += int(again.sum()) - int(np.isin(group[1:][again], conflicting).sum())
-        distinct[conflicting] = CLASH if self._numeric else CONFLICT
-        return Partition(a=a[first], b=None if b is None else b[first], y=distinct)
+        distinct[group[y != distinct[group]]] = CLASH if self._numeric else CONFLICT
+        rows = np.diff(np.append(np.flatnonzero(first), len(a))).astype(np.int32)
+        return Partition(a=a[first], b=None if b is None else b[first], y=distinct, n=rows)
 
-    def labels_of(self, connection: Connection, footer: Footer, column: str) -> FoundLabels:
+    def labels_of(self, connection: Connection, footer: Footer, column: str) -> NDArray[Any]:
         """The label of each row of a log file, in file order."""
+        found = np.full(footer.rows, np.nan) if self._numeric else np.full(footer.rows, NONE, dtype=np.int16)
+        for partition, rows, place in self._matches(connection, footer, column):
+            found[rows] = partition.y[place]
+            partition.hit[place] = True
+        return found
+
+    def laid_over(
+        self, connection: Connection, footer: Footer, column: str, before: Callable[[], NDArray[Any]]
+    ) -> NDArray[Any] | None:
+        """The labels of a log file's rows after these arrived; None where it has none of these ids, and `before` is not asked for."""
+        labels: NDArray[Any] | None = None
+        for partition, rows, place in self._matches(connection, footer, column):
+            if not len(rows):
+                continue
+            if labels is None:
+                labels = before().copy()
+            had = labels[rows]
+            partition.remember(place, had)
+            labels[rows] = overlaid(had, partition.y[place])
+        return labels
+
+    def _matches(
+        self, connection: Connection, footer: Footer, column: str
+    ) -> Iterator[tuple[Partition, NDArray[np.int64], NDArray[np.int64]]]:
+        """(partition, rows of a log file whose ids it has, where it has them)."""
         key = self._key.sql(column, dict(footer.columns)[column])
-        result = connection.columns(f"select {key}, {quoted(column)} is null z from {log_relation([footer])}")
+        result = connection.columns(f"select {key} from {log_relation([footer])}")
         a = np.ma.getdata(result["a"])
         b = np.ma.getdata(result["b"]) if "b" in result else None
-        found = np.full(len(a), np.nan) if self._numeric else np.full(len(a), NONE, dtype=np.int16)
         where = self._partition_of(a)
         where = np.where(np.asarray(result["z"], dtype=np.bool_), np.uint8(255), where)
         order = np.lexsort((a, where))
         borders = np.searchsorted(where[order], np.arange((1 << PARTITION_BITS) + 1))
-        ids = 0
         for partition, start, end in zip(self._partitions, borders[:-1], borders[1:], strict=True):
             if partition is None or start == end:
                 continue
             rows = order[start:end]
             place, match = _looked_up(partition, a[rows], None if b is None else b[rows])
-            found[rows[match]] = partition.y[place[match]]
-            ids += int((np.bincount(place[match], minlength=1) > 0).sum())
-        return FoundLabels(labels=found, ids=ids)
+            yield partition, rows[match], place[match]
 
     @property
     def counts(self) -> LabelCounts:
-        """What became of the label rows."""
-        ids = sum(len(one.a) for one in self._partitions if one is not None)
-        return LabelCounts(rows=self._rows, empty=self._empty, duplicates=self._duplicates, ids=ids)
+        """What became of the label rows, by the log files that were looked up so far."""
+        counted = (one.counts for one in self._partitions if one is not None)
+        return sum(counted, LabelCounts(rows=self._rows, empty=self._empty))
 
 
 def _looked_up(
@@ -278,6 +338,11 @@ def _looked_up(
     return place, np.asarray(same, dtype=np.bool_)
 
 
+def is_labelled(labels: NDArray[Any]) -> NDArray[np.bool_]:
+    """The rows whose id has a label, or several."""
+    return np.asarray(~np.isnan(labels) if labels.dtype.kind == "f" else labels != NONE, dtype=np.bool_)
+
+
 def is_conflicting(labels: NDArray[Any]) -> NDArray[np.bool_]:
     """The rows whose id has different labels."""
     return np.asarray(np.isinf(labels) if labels.dtype.kind == "f" else labels == CONFLICT, dtype=np.bool_)
@@ -285,9 +350,7 @@ def is_conflicting(labels: NDArray[Any]) -> NDArray[np.bool_]:
 
 def overlaid(before: NDArray[Any], arrived: NDArray[Any]) -> NDArray[Any]:
     """Labels of rows after more labels arrived: what a row had and what arrives must agree, and a conflict remains one."""
-    if before.dtype.kind == "f":
-        had, has, none = ~np.isnan(before), ~np.isnan(arrived), CLASH
-    else:
-        had, has, none = before != NONE, arrived != NONE, CONFLICT
+    had, has = is_labelled(before), is_labelled(arrived)
     joined = np.where(had, before, arrived)
-    return np.where(had & has & (before != arrived), none, joined).astype(before.dtype)
+    conflict = CLASH if before.dtype.kind == "f" else CONFLICT
+    return np.where(had & has & (before != arrived), conflict, joined).astype(before.dtype)
