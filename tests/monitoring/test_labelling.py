@@ -361,6 +361,7 @@ def test_whatever_comes_and_goes_labels_and_notes_are_those_of_a_full_join(
     [
         (pa.array([1.0, 2.0, None, math.nan, 0.5]), pa.array([1, 2, 3], pa.int64())),
         (pa.array([1, 2, None, None, 0], pa.int64()), pa.array([1.0, 2.0, math.nan])),
+        (pa.array([1.0, 2.0, None, math.nan, -math.inf]), pa.array([1.0, 2.0, math.nan])),
         (pa.array([1, 2, None, None, 0], pa.uint64()), pa.array(["1", "2", "x"])),
         (pa.array(["1", "2", None, "01", "1.0"]), pa.array([1.0, 2.0, math.inf], pa.float32())),
         (pa.array([1.0, 2.0, None, 0.25, -1.0]), pa.array([Decimal("1.00"), Decimal("2.00"), Decimal("3.10")])),
