@@ -23,7 +23,7 @@ from mlops_desk.aggregates.parts import (
 )
 from mlops_desk.domain.periods import EARLIEST, LATEST, Periods
 from mlops_desk.domain.slicing import ChunkRule, Incomplete, Split
-from mlops_desk.warehouse.connection import Connection, literal, quoted
+from mlops_desk.warehouse.connection import Connection, literal
 from mlops_desk.warehouse.footers import Footer
 from mlops_desk.warehouse.schema import log_relation
 
@@ -48,7 +48,7 @@ class Slicing:
 
 def local_sql(time: TimeColumn, timezone: str, prefix: str = "") -> str:
     """The timestamp as local time without a zone."""
-    name = prefix + quoted(time.name)
+    name = time.sql(prefix)
     if not time.zoned:
         return f"cast({name} as TIMESTAMP)"
     return f"timezone({literal(timezone)}, {name})"
@@ -61,7 +61,7 @@ def nanoseconds_sql(slicing: Slicing, footer: Footer, prefix: str = "") -> str |
     """
     if slicing.time is None or not slicing.time.is_in(footer):
         return None
-    name = prefix + quoted(slicing.time.name)
+    name = slicing.time.sql(prefix)
     zoned = slicing.time.of(footer).zoned
     if slicing.time.zoned and not zoned:
         name = f"timezone({literal(slicing.rule.timezone)}, cast({name} as TIMESTAMP))"
@@ -74,7 +74,7 @@ def _known_sql(slicing: Slicing, footer: Footer) -> str:
         return "false"
     terms = [f"({slicing.filter})"] if slicing.filter else []
     if slicing.time is not None:
-        name = quoted(slicing.time.name)
+        name = slicing.time.sql()
         terms += [f"{name} is not null", f"{name} >= timestamp '{EARLIEST}'", f"{name} < timestamp '{LATEST}'"]
     return " and ".join(terms) or "true"
 

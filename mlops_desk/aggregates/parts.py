@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from mlops_desk.domain.errors import UserError
 from mlops_desk.domain.periods import EARLIEST, EPOCH, LATEST, Periods, in_local
 from mlops_desk.domain.slicing import Split
+from mlops_desk.warehouse.connection import literal, quoted
 from mlops_desk.warehouse.footers import Footer
 
 ZONED = "TIMESTAMP WITH TIME ZONE"
@@ -63,10 +64,26 @@ class Batch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimeColumn:
-    """The timestamp column: its name, and whether it carries a zone (then it is turned into local time), in one file or in any."""
+    """The timestamp column, in one file or in any.
+
+    Attributes
+    ----------
+    zoned : whether it carries a zone (then it is turned into local time). text : whether it is text, of `format` or ISO 8601.
+    """
 
     name: str
     zoned: bool
+    text: bool = False
+    format: str | None = None
+
+    def sql(self, prefix: str = "") -> str:
+        """The column as a value of time; text that is none is NULL."""
+        name = prefix + quoted(self.name)
+        if not self.text:
+            return name
+        return (
+            f"try_cast({name} as TIMESTAMP)" if self.format is None else f"try_strptime({name}, {literal(self.format)})"
+        )
 
     def of(self, footer: Footer) -> TimeColumn:
         """The column as one file has it."""
@@ -94,7 +111,14 @@ def local_time(nanoseconds: int, zoned: bool, timezone: str) -> datetime:
 def local_span(footer: Footer, time: TimeColumn, timezone: str) -> tuple[datetime, datetime] | None:
     """The first and the last local time of a file, None where its footer does not tell or some row has none."""
     span = footer.ranges.get(time.name)
-    if span is None or span.earliest is None or span.latest is None or span.nulls != 0 or time != time.of(footer):
+    if (
+        time.text
+        or span is None
+        or span.earliest is None
+        or span.latest is None
+        or span.nulls != 0
+        or time != time.of(footer)
+    ):
         return None
     first, last = (local_time(moment, time.zoned, timezone) for moment in (span.earliest, span.latest))
     return None if first < EARLIEST or last >= LATEST else (first, last)

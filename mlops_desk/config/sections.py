@@ -18,7 +18,7 @@ LIST_ROLES = ("numeric", "categorical", "protected", "segments", "ignore")
 LOGS_KEYS = ("path", "filter")
 REFERENCE_KEYS = ("path", "from", "to", "rolling", "previous_chunks", "expanding")
 LABELS_KEYS = ("path", "key", "target")
-COLUMNS_KEYS = (*SINGLE_ROLES, "positive", "decision_threshold", *LIST_ROLES)
+COLUMNS_KEYS = (*SINGLE_ROLES, "timestamp_format", "positive", "decision_threshold", *LIST_ROLES)
 CHUNKS_KEYS = ("every", "size", "number", "incomplete", "timezone")
 BUSINESS_KEYS = ("id", "sql", "higher_is")
 BUSINESS_VALUE_KEYS = ("matrix",)
@@ -104,6 +104,7 @@ def columns(model: Table, task: Task | None) -> ColumnRoles:
     score, scores = _score(table, task)
     roles = ColumnRoles(
         timestamp=table.text("timestamp", None),
+        timestamp_format=_timestamp_format(table),
         id=table.text("id", None),
         prediction=table.text("prediction", None),
         target=table.text("target", None),
@@ -124,6 +125,16 @@ def columns(model: Table, task: Task | None) -> ColumnRoles:
     _check_task(table, roles, task)
     _check_lists(table, roles)
     return roles
+
+
+def _timestamp_format(table: Table) -> str | None:
+    """The format of timestamps that are text."""
+    found = table.text("timestamp_format", None)
+    if found is not None and "timestamp" not in table:
+        raise table.error("timestamp_format", "needs columns.timestamp: name the column that it is the format of")
+    if found is not None and "%" not in found:
+        raise table.error("timestamp_format", 'is no format: write the parts with %, such as "%d/%m/%Y %H:%M"')
+    return found
 
 
 def _score(table: Table, task: Task | None) -> tuple[str | None, tuple[tuple[str, str], ...]]:

@@ -152,6 +152,7 @@ def _columns(roles: ColumnRoles, columns: Sequence[Column]) -> Iterator[str]:
             yield f"{role} = {_toml(name)}{_comment(reasons.get(name))}"
     if roles.scores:
         yield from _pairs(score=dict(roles.scores))
+    yield from _pairs(timestamp_format=roles.timestamp_format)
     yield from _pairs(positive=roles.positive, decision_threshold=_short(roles.decision_threshold))
     for role in sections.LIST_ROLES:
         names = getattr(roles, role)

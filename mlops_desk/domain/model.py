@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from difflib import get_close_matches
 from pathlib import Path
 
 from mlops_desk.domain.errors import UserError
@@ -130,6 +129,8 @@ class Desk:
         known = {model.id: model for model in self.models}
         if id in known:
             return known[id]
+        from difflib import get_close_matches
+
         near = get_close_matches(id, known, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]}?" if near else f"its models are {', '.join(known)}"
         raise UserError(f"{self.file}: there is no model {id!r}; {hint}")

@@ -49,6 +49,7 @@ class ColumnRoles:
 
     Attributes
     ----------
+    timestamp_format : of timestamps that are text, such as `%d/%m/%Y %H:%M`; None where they are ISO 8601 or no text.
     score : column of the positive class's score (binary). scores : (class, column) pairs (multiclass).
     positive : the positive class, None for 1 / true. decision_threshold : makes the prediction where only a score is logged.
     protected : column names, or several joined by × for an intersection.
@@ -56,6 +57,7 @@ class ColumnRoles:
     """
 
     timestamp: str | None = None
+    timestamp_format: str | None = None
     id: str | None = None
     prediction: str | None = None
     score: str | None = None

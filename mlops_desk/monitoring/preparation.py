@@ -27,7 +27,7 @@ from mlops_desk.monitoring.inputs import Inputs, configuration_digest
 from mlops_desk.monitoring.labelling import LabelJoin, Labelling
 from mlops_desk.monitoring.requests import DUPLICATE_RATE, asks_for, requests_of
 from mlops_desk.warehouse.cache import Cache
-from mlops_desk.warehouse.connection import Connection, literal
+from mlops_desk.warehouse.connection import Connection, literal, quoted
 from mlops_desk.warehouse.discovery import SourceFile, digest
 from mlops_desk.warehouse.expression_check import check_predicate
 from mlops_desk.warehouse.footers import Footer, Quarantined, footer_bytes, footer_of, read_footers
@@ -101,6 +101,7 @@ class Preparation:
         check_columns(self._model, types, reference_types)
         self._check_filter(log, reference)
         slicing = self._slicing(common_types([*reference, *log]))
+        self._check_times([*reference, *log], slicing)
         rows = self._reference_rows(log, reference, slicing)
         labelling = None
         if self._model.labels is not None:
@@ -181,15 +182,35 @@ class Preparation:
                 f"models.{self._model.id}.reference: the reference has no rows that can be read: {reasons or 'its files are empty'}"
             )
 
+    def _check_times(self, footers: Sequence[Footer], slicing: Slicing) -> None:
+        """Raises UserError where timestamps are text that cannot be read without being told how."""
+        time = slicing.time
+        there = [footer for footer in footers if time is not None and time.is_in(footer)]
+        if time is None or not time.text or not there:
+            return
+        name = quoted(time.name)
+        unread = f"from {log_relation(there)} where {name} is not null and {time.sql()} is null"
+        found = self._connection.rows(f"select min({name}), count(*) {unread}")[0]
+        if found[1]:
+            how = "are neither ISO 8601" if time.format is None else f"do not fit {time.format!r}"
+            raise UserError(
+                f"desk.toml: models.{self._model.id}.columns.timestamp: {found[1]:,} texts of {time.name!r} {how}, such as {found[0]!r};"
+                ' day and month can be mistaken, so say how to read them: timestamp_format = "%d/%m/%Y %H:%M:%S", or store timestamps'
+            )
+
     def _slicing(self, types: dict[str, str]) -> Slicing:
         """How rows are cut; raises UserError where the timestamp column is no time."""
         model, rule = self._model, self._model.chunks
         time = None
         if model.columns.timestamp is not None:
             kind = types[model.columns.timestamp]
-            if not is_time(kind):
+            text = kind == "VARCHAR"
+            if not is_time(kind) and not text:
                 raise UserError(self._no_time(model.columns.timestamp, kind))
-            time = TimeColumn(name=model.columns.timestamp, zoned=kind == ZONED)
+            given = model.columns.timestamp_format
+            time = TimeColumn(
+                name=model.columns.timestamp, zoned=kind == ZONED, text=text, format=given if text else None
+            )
         if rule.every is not None and time is None:
             raise UserError(
                 f"models.{model.id}.chunks.every: chunks of time need columns.timestamp; name it, or cut by size or number"

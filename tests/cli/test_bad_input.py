@@ -60,7 +60,7 @@ UNJUDGEABLE: dict[str, tuple[Spoil, tuple[str, ...]]] = {
     "only text called parquet": (only_text, ("notes.parquet", "not a Parquet file")),
     "reference without rows": (reference_without_rows, ("reference", "has no rows")),
     "reference that is not there": (lambda folder: (folder / "reference.parquet").unlink(), ("reference.parquet",)),
-    "times as text": (times_as_text, ("'timestamp'", "VARCHAR", "Parquet timestamp")),
+    "times as text": (times_as_text, ("'timestamp'", "neither ISO 8601", "timestamp_format")),
 }
 
 

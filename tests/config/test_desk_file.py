@@ -448,20 +448,14 @@ def test_nearness() -> None:
     assert nearest("b_x", ["a_x", "c_x"]) == "did you mean c_x or a_x?"
 
 
-def test_reading_costs_little() -> None:
+def test_reading_loads_nothing_heavy() -> None:
     """Reading belongs to every command, also to a `run` that finds nothing new."""
     look = """
-import sys, time
-import mlops_desk.domain.model
+import sys
 from pathlib import Path
-begin = time.process_time()
 from mlops_desk.config.desk_file import read_desk
 read_desk(Path(sys.argv[1]))
-print(time.process_time() - begin)
 print([name for name in ("tomlkit", "msgspec", "croniter", "difflib", "json", "numpy") if name in sys.modules])
 """
     command = [sys.executable, "-c", look, str(CHECKOUT / "resources" / "samples")]
-    runs = [subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=True) for _ in range(3)]
-    seconds, loaded = zip(*[done.stdout.splitlines() for done in runs], strict=True)
-    assert set(loaded) == {"[]"}
-    assert min(map(float, seconds)) < 0.06
+    assert subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout.strip() == "[]"
