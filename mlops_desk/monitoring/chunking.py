@@ -32,6 +32,16 @@ def newest_row(files: CountedFiles, slicing: Slicing) -> datetime | None:
     return moment(max(lasts), slicing) if lasts else None
 
 
+def versions_of(files: CountedFiles) -> tuple[str, ...]:
+    """Versions of the model that the log names, those that were used last at the end."""
+    used: dict[str, list[tuple[bool, int]]] = {}
+    for records in files.records.values():
+        for record in records:
+            for name in record.versions:
+                used.setdefault(name, []).append((record.split == Split.ANALYSIS, record.number))
+    return tuple(sorted(used, key=lambda name: (max(used[name]), min(used[name]), name)))
+
+
 def chunks_now(
     files: CountedFiles, by_chunk: dict[ChunkId, list[str]], slicing: Slicing, newest: datetime | None
 ) -> dict[ChunkId, Chunk]:

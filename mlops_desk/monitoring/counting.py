@@ -42,6 +42,8 @@ class PartRecord:
     rows: int
     first: int | None
     last: int | None
+    versions: tuple[str, ...] = ()
+    """Of the model, by the column that names them."""
 
 
 @dataclass(kw_only=True)
@@ -106,6 +108,7 @@ class Counter:
         *,
         labels: Mapping[str, NDArray[np.generic]] | None = None,
         label_names: Mapping[str, str] | None = None,
+        version: str | None = None,
     ) -> None:
         self._connection = connection
         self._cache = cache
@@ -114,6 +117,7 @@ class Counter:
         self._slicing = slicing
         self._labels = labels or {}
         self._label_names = label_names or {}
+        self._version = version
         self._tables = 0
 
     def counted(
@@ -220,12 +224,18 @@ class Counter:
                 first = min((one.first for one in whole if one.first is not None), default=None)
                 last = max((one.last for one in whole if one.last is not None), default=None)
                 if rows:
-                    records.append(PartRecord(part.split.value, part.number, rows, first, last))
+                    versions = self._versions(whole)
+                    records.append(PartRecord(part.split.value, part.number, rows, first, last, versions))
             bodies[index_key] = msgspec.json.encode(records)
             for key, tables in ((feature_key, features), (outcome_key, outcomes)):
                 if key:
                     bodies[key] = packed({_name(batch, index): _named(tables[index]) for index in indices})
         self._cache.put(bodies)
+
+    def _versions(self, tables: Sequence[FeatureTables]) -> tuple[str, ...]:
+        """The versions of the model that the rows of a part name."""
+        found = [one.categorical.get(self._version or "") for one in tables]
+        return tuple(sorted({name for table in found if table is not None for name in table.categories}))
 
     def features(
         self, found: CountedFiles, chunks: Mapping[ChunkId, Sequence[str]]

@@ -149,14 +149,17 @@ def _renewed(
     from mlops_desk.monitoring.counting import ChangingFiles, UnreadableFiles
     from mlops_desk.monitoring.model_pass import ModelPass
     from mlops_desk.monitoring.requests import monitors_of
-    from mlops_desk.warehouse.cache import Cache
+    from mlops_desk.warehouse.cache import Cache, DamagedCache
     from mlops_desk.warehouse.connection import Connection
 
     monitors = monitors_of(model)
     hidden = desk.folder / DESK_FOLDER
     broken: dict[Path, str] = {}
     looks = 0
+    damages: list[DamagedCache] = []
     while True:
+        if damages:
+            Cache.discard(hidden / "cache")
         with (
             Cache(hidden / "cache") as cache,
             Connection([file.path for file in inputs.all], hidden / "cache" / "spill", cancel=cancel) as connection,
@@ -166,6 +169,12 @@ def _renewed(
             )
             try:
                 found = work.run(inputs, broken)
+                cache.sweep(f"{model.id}:")
+            except DamagedCache as error:
+                damages.append(error)
+                if len(damages) == LOOKS:
+                    raise UserError(f"{hidden / 'cache'}: what is kept there cannot be read: {error}") from error
+                continue
             except ChangingFiles as error:
                 looks += 1
                 if looks < LOOKS:
@@ -176,7 +185,6 @@ def _renewed(
             except UnreadableFiles as error:
                 broken |= error.reasons
                 continue
-            cache.sweep(f"{model.id}:")
         break
     progress(Progress(stage="storing", share=0.95))
     with store.evaluation(model.id, inputs.digest, now) as writer:

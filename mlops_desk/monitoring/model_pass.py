@@ -20,7 +20,7 @@ from mlops_desk.domain.periods import in_local
 from mlops_desk.domain.progress import CancelToken, Progress, ProgressSink
 from mlops_desk.domain.slicing import Chunk, Split
 from mlops_desk.monitoring.alerting import AlertRule
-from mlops_desk.monitoring.chunking import chunks_now, newest_row
+from mlops_desk.monitoring.chunking import chunks_now, newest_row, versions_of
 from mlops_desk.monitoring.counting import ChangingFiles, ChunkId, CountedFiles, Counter, UnreadableFiles
 from mlops_desk.monitoring.freshness import chunk_hours
 from mlops_desk.monitoring.inputs import Inputs, configuration_digest, find_inputs
@@ -169,7 +169,6 @@ class ModelPass:
         )
         values: list[MetricValue] = []
         histograms: list[Histogram] = []
-        versions: list[str] = []
         subjects = self._subjects(prepared, tally, chunks, stale, newest)
         builder.share_budget(subjects)
         for index, subject in enumerate(subjects):
@@ -179,7 +178,6 @@ class ModelPass:
             values += builder.values(subject)
             if subject.slices.segment is None:
                 histograms = builder.histograms(subject)
-                versions = self._versions(subject)
                 self._notes += remarks(self._model, subject.slices)
         if subjects:
             builder.keep_courses(subjects[0], values)
@@ -195,7 +193,7 @@ class ModelPass:
             rows=rows,
             rows_scanned=self._rows_scanned,
             newest=newest,
-            versions=tuple(versions),
+            versions=versions_of(tally.files),
             reference_text=_reference_text(self._model, chunks.values()),
             rule_of=rules_of(self._monitors, chunk_hours(self._model)),
         )
@@ -223,6 +221,7 @@ class ModelPass:
             prepared.slicing,
             labels=None if labelling is None else labelling.labels,
             label_names=None if labelling is None else labelling.labels.names,
+            version=self._model.columns.version,
         )
         total = sum(footer.rows for footer in (*prepared.log, *prepared.reference))
         what = "counting" if plan.segment is None else f"counting by {plan.segment}"
@@ -356,20 +355,6 @@ class ModelPass:
         return [
             (features[ident][segment], outcomes[ident].get(segment)) for ident in chunks if segment in features[ident]
         ]
-
-    def _versions(self, subject: Subject) -> list[str]:
-        """Versions of the model that the log names, in the order in which they came."""
-        column = self._model.columns.version
-        last = self._store.last_evaluation(self._model.id)
-        names = [] if last is None or self._full else list(last.log.versions)
-        if column is not None:
-            for one in subject.slices.slices:
-                table = one.features.categorical.get(column)
-                if table is not None:
-                    names += [
-                        name for name, count in zip(table.categories, table.counts.tolist(), strict=True) if count
-                    ]
-        return list(dict.fromkeys(names))
 
     def _left_out(self, prepared: Prepared, chunks: Mapping[ChunkId, Chunk]) -> list[DataNote]:
         """A note of the rows that belong to no chunk."""

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mlops_desk.domain.errors import UserError
-from mlops_desk.warehouse.cache import Cache
+from mlops_desk.warehouse.cache import Cache, DamagedCache
 
 
 def bodies(count: int, prefix: str = "m:") -> dict[str, bytes]:
@@ -46,7 +46,7 @@ def test_a_cache_that_is_none_is_begun_anew(tmp_path: Path) -> None:
 def test_bodies_are_kept_all_or_none(tmp_path: Path) -> None:
     with Cache(tmp_path) as cache:
         with pytest.raises(sqlite3.Error):
-            cache.put({"m:1": b"x", "m:2": None})  # type: ignore[dict-item]
+            cache.put({"m:1": b"x", ("m:2",): b"y"})  # type: ignore[dict-item]
         assert cache.get(["m:1"]) == {}
         cache.put({"m:1": b"y"})
         assert cache.get(["m:1"]) == {"m:1": b"y"}
@@ -56,3 +56,36 @@ def test_a_folder_that_cannot_be_made_is_told_in_words(tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("a file")
     with pytest.raises(UserError, match="cannot be written"):
         Cache(tmp_path / "cache")
+
+
+def test_a_body_that_is_not_what_it_was_is_told(tmp_path: Path) -> None:
+    with Cache(tmp_path) as cache:
+        cache.put({"m:1": b"a body of some length"})
+    with sqlite3.connect(tmp_path / "partials.sqlite") as raw:
+        raw.execute("update bodies set body = cast(substr(body, 1, 8) || x'00' || substr(body, 10) as blob)")
+    raw.close()
+    with Cache(tmp_path) as cache:
+        with pytest.raises(DamagedCache):
+            cache.get(["m:1"])
+        assert cache.present(["m:1"]) == {"m:1"}
+    Cache.discard(tmp_path)
+    with Cache(tmp_path) as cache:
+        assert cache.get(["m:1"]) == {}
+
+
+@pytest.mark.parametrize("start", [100, 4096, 8192])
+def test_a_damaged_file_ends_in_one_kind_of_error(tmp_path: Path, start: int) -> None:
+    with Cache(tmp_path) as cache:
+        cache.put(bodies(3000))
+    path = tmp_path / "partials.sqlite"
+    body = path.read_bytes()
+    path.write_bytes(body[:start] + bytes(byte ^ 0x5A for byte in body[start:]))
+    try:
+        with Cache(tmp_path) as cache:
+            assert set(cache.get(bodies(3000))) <= set(bodies(3000))
+            cache.put({"m:new": b"x"})
+            cache.sweep("m:")
+    except DamagedCache:
+        Cache.discard(tmp_path)
+    with Cache(tmp_path) as cache:
+        cache.put(bodies(2))
