@@ -18,7 +18,7 @@ from mlops_desk.gui.runwatch import latest_of, share_in
 from mlops_desk.gui.table import Table, TableDialog
 from mlops_desk.gui.text import Label, tooltip
 
-LOG_LINES = 5000
+LOG_LINES, TRIGGER_LINES = 5000, 3
 TONES = {RunState.SUCCEEDED: "ok", RunState.STARTING: "accent", RunState.RUNNING: "accent"}
 NO_RUN = "No run yet. What the command prints shows here while it runs; runs go on when this window is closed."
 NOT_CONFIGURED = "No retraining command is configured. Add a [models.retraining] table with a command to desk.toml."
@@ -59,8 +59,7 @@ class RetrainingCard(Card):
         self.retrain = QPushButton("Retrain model")
         self.retrain.setProperty("role", "primary")
         self.cancel = QPushButton("Cancel run")
-        self.triggers = Label(tone="muted")
-        self.triggers.setWordWrap(True)
+        self.triggers = Label(tone="muted", lines=TRIGGER_LINES)
         appearance.dress(self.retrain, "play", "on_accent")
         appearance.dress(self.cancel, "stop", "bad")
         left, right, both = QVBoxLayout(), QVBoxLayout(), QHBoxLayout()
@@ -92,6 +91,7 @@ class RetrainingCard(Card):
         """Shows what could be run, and whether it may be."""
         self.status = status
         self.triggers.set_text(status.triggers_text if status.command else "")
+        self.triggers.setToolTip(tooltip(status.triggers_text))
         self._arrange()
 
     def show_runs(self, runs: tuple[RetrainingRun, ...]) -> None:

@@ -13,18 +13,29 @@ def tooltip(text: str) -> str:
     return f"<qt>{escaped}</qt>"
 
 
+LEAST_LETTERS = 5
+"""Fewer letters than this tell nothing; the tooltip has the text."""
+
+
 class Label(QLabel):
     """A line of plain text; `tone` and other properties pick its style. Shortened where `elide` and there is no room
-    beside `padding` pixels that the stylesheet takes."""
+    beside `padding` pixels that the stylesheet takes; wrapped, at a fixed height, where `lines` is not 0."""
 
-    def __init__(self, text: str = "", *, tone: str = "", elide: bool = False, padding: int = 0) -> None:
+    def __init__(
+        self, text: str = "", *, tone: str = "", elide: bool = False, padding: int = 0, lines: int = 0
+    ) -> None:
         super().__init__()
         self.setTextFormat(Qt.TextFormat.PlainText)
         if tone:
             self.setProperty("tone", tone)
         self._elide = elide
         self._padding = padding
+        self._lines = lines
         self._full = ""
+        if lines:
+            self.setWordWrap(True)
+            self.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
+            self.setFixedHeight(lines * self.fontMetrics().lineSpacing())
         if elide:
             self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
         self.set_text(text)
@@ -62,6 +73,10 @@ class Label(QLabel):
         hint = super().minimumSizeHint()
         return QSize(0, hint.height()) if self._elide else hint
 
+    def hasHeightForWidth(self) -> bool:
+        """False where the number of lines is fixed: one wrapped label would make every row around it lose its height."""
+        return False if self._lines else super().hasHeightForWidth()
+
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Shortens the text anew."""
         super().resizeEvent(event)
@@ -73,6 +88,8 @@ class Label(QLabel):
             return
         room = max(self.width() - self._padding, 24)
         shown = self.fontMetrics().elidedText(self._full, Qt.TextElideMode.ElideRight, room)
+        if shown != self._full and len(shown) < LEAST_LETTERS:
+            shown = ""
         if shown != self.text():
             self.setText(shown)
         self.setToolTip(tooltip(self._full) if shown != self._full else "")

@@ -17,7 +17,7 @@ from pytestqt.plugin import QtBot
 
 from mlops_desk import theme
 from mlops_desk.domain.metric import Verdict
-from mlops_desk.domain.overview import DriftMatrix
+from mlops_desk.domain.overview import DriftMatrix, GroupBar
 from mlops_desk.gui.appearance import Appearance, Mode
 from mlops_desk.gui.plots.bars import BarsPlot
 from mlops_desk.gui.plots.canvas import Canvas
@@ -368,17 +368,23 @@ class TestDistribution:
 class TestBars:
     def test_a_bar_ends_at_its_ratio_and_says_what_it_means(self, bars: BarsPlot) -> None:
         image = bars.viewport().grab().toImage()
-        wanted = {0: theme.LIGHT.warn, 1: theme.LIGHT.reference, 2: theme.LIGHT.accent, 6: theme.LIGHT.bad}
+        wanted = {1: theme.LIGHT.warn, 2: theme.LIGHT.reference, 3: theme.LIGHT.accent, 9: theme.LIGHT.bad}
         for row, ink in wanted.items():
-            ratio = bars.bars[row].ratio
-            assert ratio is not None
-            inside = bars.mapFromScene(bars.box.mapViewToScene(QPointF(ratio * 0.5, row + 0.5)))
+            bar = bars.rows[row]
+            assert isinstance(bar, GroupBar)
+            assert bar.ratio is not None
+            inside = bars.mapFromScene(bars.box.mapViewToScene(QPointF(bar.ratio * 0.5, row + 0.5)))
             assert image.pixelColor(inside) == QColor(ink)
         assert (
-            bars.text_of(6)
+            bars.text_of(9)
             == "region = South · ratio 0.72 · 95 % interval 0.685 to 0.755 · rate 0.3024 · 12,444 rows · alert"
         )
-        assert bars.text_of(8) == "region = Islands · 17 rows · 17 rows, fewer than 30"
+        assert bars.text_of(11) == "region = Islands · 17 rows · 17 rows, fewer than 30"
+
+    def test_each_attribute_is_named_above_its_groups(self, bars: BarsPlot) -> None:
+        named = [row if isinstance(row, str) else row.group for row in bars.rows]
+        assert named[:7] == ["age_band", "under 25", "25 – 60", "over 60", "sex", "female", "male"]
+        assert bars.text_of(4) == "sex"
 
     def test_many_groups_are_scrolled_to(self, bars: BarsPlot, qtbot: QtBot) -> None:
         bars.show_bars(group_bars() * 6, 0.8)
@@ -388,7 +394,7 @@ class TestBars:
         assert bars.first_row == 5
         for _ in range(100):
             qtbot.keyClick(bars, Qt.Key.Key_Down)
-        assert bars.first_row == 54 - bars.rows_shown()
+        assert bars.first_row == len(bars.rows) - bars.rows_shown()
 
 
 def test_a_sparkline_spans_its_values_and_leaves_gaps(qtbot: QtBot, appearance: Appearance) -> None:

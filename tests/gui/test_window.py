@@ -502,3 +502,22 @@ def test_times_are_those_of_the_models_zone(opened: Opened) -> None:
     assert overview.newest_row is not None
     opened.window.status.age(overview.newest_row.astimezone(UTC) + timedelta(hours=3))
     assert opened.window.status.fresh.full_text == "Newest row 3 h ago"
+
+
+@pytest.mark.parametrize("size", [(1680, 1050), (1280, 800)])
+def test_cards_of_a_row_stand_side_by_side(opened: Opened, size: tuple[int, int]) -> None:
+    opened.window.resize(*size)
+    page = opened.page
+    page.retraining.triggers.set_text("on an alert of roc_auc for 2 chunks, every Monday at 02:00 (not armed) " * 2)
+    opened.qtbot.wait(1)
+    opened.settle()
+    rows = (
+        (page.matrix_card, page.distribution_card),
+        (page.series_card, page.bars_card),
+        (page.retraining, page.notes),
+    )
+    bottom = 0
+    for left, right in rows:
+        assert (left.y(), left.height()) == (right.y(), right.height())
+        assert left.y() >= bottom
+        bottom = left.y() + left.height()

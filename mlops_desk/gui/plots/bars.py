@@ -1,6 +1,6 @@
 """Fairness at a glance: a bar for each protected group beside its attribute's best-off one, with its interval and the limit.
 
-A group is named and judged in words at the end of its bar; rows that do not fit are scrolled to.
+Each attribute has a row of its own above its groups. A group is judged in words at the end of its bar. Rows that do not fit are scrolled to.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from PySide6.QtCore import QEvent, QPointF, QRectF, Qt
-from PySide6.QtGui import QFont, QHelpEvent, QKeyEvent, QMouseEvent, QPainter, QResizeEvent, QWheelEvent
+from PySide6.QtGui import QFont, QFontMetricsF, QHelpEvent, QKeyEvent, QMouseEvent, QPainter, QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import QToolTip
 
 from mlops_desk import theme
@@ -22,7 +22,7 @@ from mlops_desk.gui.plots.scale import Tick
 from mlops_desk.gui.table import Table
 from mlops_desk.gui.text import tooltip
 
-LEAST_ROW = 19.0
+LEAST_ROW = 17.0
 MOST_ROW = 30.0
 WORDS_WIDTH = 92.0
 """Bars reach to 1; the rest is for what is written behind them."""
@@ -30,7 +30,7 @@ LEFT, LEFT_SHARE = 128.0, 0.36
 
 
 class GroupAxis(Axis):
-    """Attribute and group left of each bar; the attribute is written once, in bold."""
+    """Groups left of their bars, below their attribute in bold."""
 
     def __init__(self, plot: BarsPlot) -> None:
         super().__init__("left", plot.appearance, LEFT)
@@ -39,25 +39,30 @@ class GroupAxis(Axis):
     def draw(self, painter: QPainter, frame: Frame, place: QRectF) -> None:
         """Paints the names in view."""
         palette = self.appearance.palette
-        painter.setClipRect(QRectF(0, frame.rect.top(), place.width(), frame.rect.height()))
-        before = None
-        for row, bar in enumerate(self._plot.bars):
+        strong, plain = font(theme.SMALL_PIXELS, QFont.Weight.DemiBold), font(theme.SMALL_PIXELS)
+        room = place.width() - 8
+        painter.setClipRect(QRectF(0, frame.rect.top(), frame.rect.right(), frame.rect.height()))
+        for row, bar in enumerate(self._plot.rows):
             middle = frame.y(row + 0.5)
-            first = bar.attribute != before
-            before = bar.attribute
-            if middle < frame.rect.top() or middle > frame.rect.bottom():
-                continue
-            strong, plain = font(theme.SMALL_PIXELS, QFont.Weight.DemiBold), font(theme.SMALL_PIXELS)
-            room = place.width() - 8
-            painter.setFont(plain)
-            painter.setPen(color(palette.muted))
-            name = elided(bar.group, plain, room * (0.56 if first else 0.85))
-            painter.drawText(QRectF(0, middle - 9, room, 18), MIDDLE_RIGHT, name)
-            if first:
-                painter.setFont(strong)
-                painter.setPen(color(palette.text))
-                left = room - painter.fontMetrics().horizontalAdvance(name) - 6
-                painter.drawText(QRectF(0, middle - 9, room, 18), MIDDLE_LEFT, elided(bar.attribute, strong, left))
+            if frame.rect.top() - 9 <= middle <= frame.rect.bottom() + 9:
+                named = isinstance(bar, str)
+                painter.setFont(strong if named else plain)
+                painter.setPen(color(palette.text if named else palette.muted))
+                text = bar if isinstance(bar, str) else bar.group
+                wide = place.width() + 200 if named else room
+                align = MIDDLE_LEFT if named else MIDDLE_RIGHT
+                shown = elided(text, strong if named else plain, wide)
+                painter.drawText(QRectF(0, middle - 9, wide, 18), align, shown)
+
+
+def rows_of(bars: tuple[GroupBar, ...]) -> tuple[str | GroupBar, ...]:
+    """The rows of the plot: each attribute's name, then its groups."""
+    rows: list[str | GroupBar] = []
+    for place, bar in enumerate(bars):
+        if place == 0 or bars[place - 1].attribute != bar.attribute:
+            rows.append(bar.attribute)
+        rows.append(bar)
+    return tuple(rows)
 
 
 class BarsPlot(Canvas):
@@ -66,6 +71,7 @@ class BarsPlot(Canvas):
     def __init__(self, appearance: Appearance) -> None:
         super().__init__(appearance, "Fairness")
         self.bars: tuple[GroupBar, ...] = ()
+        self.rows: tuple[str | GroupBar, ...] = ()
         self.limit = 0.8
         self.first_row = 0.0
         self._names = GroupAxis(self)
@@ -78,13 +84,13 @@ class BarsPlot(Canvas):
 
     def show_bars(self, bars: tuple[GroupBar, ...], limit: float) -> None:
         """Shows groups, attribute by attribute, and the limit below which a ratio fails."""
-        self.bars, self.limit = bars, limit
+        self.bars, self.rows, self.limit = bars, rows_of(bars), limit
         self.follow()
 
     def rows_shown(self) -> float:
         """How many rows fit, at least as many as keeps a bar from growing fat."""
         height = self.box.rect().height() or self.height() - 24.0
-        return float(max(min(float(len(self.bars)), height // LEAST_ROW), height / MOST_ROW, 1.0))
+        return float(max(min(float(len(self.rows)), height // LEAST_ROW), height / MOST_ROW, 1.0))
 
     @property
     def furthest(self) -> float:
@@ -96,7 +102,7 @@ class BarsPlot(Canvas):
         """Fits the names and rows to the height."""
         self._names.setWidth(min(LEFT, LEFT_SHARE * self.width()))
         shown = self.rows_shown()
-        self.first_row = min(max(self.first_row, 0.0), max(len(self.bars) - shown, 0.0))
+        self.first_row = min(max(self.first_row, 0.0), max(len(self.rows) - shown, 0.0))
         self.box.setRange(
             xRange=(0, self.furthest), yRange=(self.first_row, self.first_row + shown), padding=0, disableAutoRange=True
         )
@@ -134,7 +140,9 @@ class BarsPlot(Canvas):
 
     def text_of(self, row: int) -> str:
         """All that is known of a group, in words."""
-        bar = self.bars[row]
+        bar = self.rows[row]
+        if isinstance(bar, str):
+            return bar
         if bar.ratio is None:
             return f"{bar.attribute} = {bar.group} · {theme.count(bar.rows)} rows · {bar.reason or 'untested'}"
         interval = ""
@@ -178,7 +186,7 @@ class BarsPlot(Canvas):
         """Shows exact values where the mouse rests."""
         if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
             row = int(self.place_in(self.box, QPointF(event.pos())).y())
-            if 0 <= row < len(self.bars):
+            if 0 <= row < len(self.rows):
                 QToolTip.showText(event.globalPos(), tooltip(self.text_of(row)), self)
             return True
         return bool(super().viewportEvent(event))
@@ -189,10 +197,14 @@ class BarsPlot(Canvas):
         for tick in ratio_ticks(frame.left, frame.right, 8):
             x = round(frame.x(tick.place)) + 0.5
             painter.drawLine(QPointF(x, frame.rect.top()), QPointF(x, frame.rect.bottom()))
-        for row, bar in enumerate(self.bars):
-            if frame.y(row + 1) >= frame.rect.top() and frame.y(row) <= frame.rect.bottom():
+        for row, bar in enumerate(self.rows):
+            if (
+                not isinstance(bar, str)
+                and frame.y(row + 1) >= frame.rect.top()
+                and frame.y(row) <= frame.rect.bottom()
+            ):
                 self._draw_bar(painter, frame, row, bar)
-        draw_scroll(painter, frame, frame.rect.right() - 5, self.first_row, self.rows_shown(), len(self.bars), palette)
+        draw_scroll(painter, frame, frame.rect.right() - 5, self.first_row, self.rows_shown(), len(self.rows), palette)
         x = round(frame.x(self.limit)) + 0.5
         painter.setPen(pen(palette.bad, 1.2, dashes=(4, 3)))
         painter.drawLine(QPointF(x, frame.rect.top()), QPointF(x, frame.rect.bottom()))
@@ -221,8 +233,13 @@ class BarsPlot(Canvas):
             for x in (low, high):
                 painter.drawLine(QPointF(x, middle - 3), QPointF(x, middle + 3))
             end = max(end, high)
+        text = f"{bar.ratio:.2f}{bar_word(bar)}"
+        width = QFontMetricsF(font(theme.SMALL_PIXELS)).horizontalAdvance(text)
+        left = min(end + 8, frame.rect.right() - width - 9)
+        if left < end:
+            painter.fillRect(QRectF(left - 3, middle - 8, width + 6, 16), color(palette.surface, 0.88))
         painter.setPen(color(palette.muted if bar.is_best else palette.text))
-        painter.drawText(QRectF(end + 8, middle - 9, 140, 18), MIDDLE_LEFT, f"{bar.ratio:.2f}{bar_word(bar)}")
+        painter.drawText(QRectF(left, middle - 9, width + 2, 18), MIDDLE_LEFT, text)
 
 
 def bar_fill(bar: GroupBar, palette: theme.Palette) -> str:
