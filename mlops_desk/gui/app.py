@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -60,6 +61,7 @@ def mode_of(settings: Settings) -> Mode:
 
 def main(argv: list[str], workspace_path: Path | None = None, doors: Doors = CORE) -> int:
     """Shows the window, with a workspace if one is named, and returns the exit code when it is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Qt's loop would notice Ctrl+C only at the next event
     made = application(argv)
     load_fonts()
     settings = Settings()

@@ -25,6 +25,7 @@ from mlops_desk.gui.worker import Task, Worker
 POLL_MILLISECONDS = 2000
 WATCHING = "● Live"
 PAUSED = "○ Paused"
+BROKEN = "Something went wrong in the program; the details are in its log."
 TOPICS = ("statuses", "overview", "segments", "brushed", "distribution", "poll", "evaluate")
 
 
@@ -33,7 +34,8 @@ class Desk(QObject):
 
     Signals
     -------
-    opened : a workspace is open. statuses_changed : models. overview_changed : of the selected model. brushed_changed : an Overview of the brushed
+    opened : a workspace is open. statuses_changed : models. overview_changed : of the selected model.
+    overview_failed : why there is none. brushed_changed : an Overview of the brushed
     period, None where nothing is brushed. segments_changed : labels. selection_changed : a Selection. live_changed : the state in words.
     trouble : (place, text) of an error that the user can mend; an empty text takes it back. started : a RetrainingRun.
     """
@@ -45,6 +47,7 @@ class Desk(QObject):
     segments_changed = Signal(object)
     selection_changed = Signal(object)
     live_changed = Signal(str)
+    overview_failed = Signal(str)
     trouble = Signal(str, str)
     started = Signal(object)
 
@@ -298,6 +301,8 @@ class Desk(QObject):
     def _failed(self, place: str, error: Exception) -> None:
         if isinstance(error, UserError):
             self.trouble.emit(place, str(error))
+        if place == "overview" and not isinstance(error, Cancelled):
+            self.overview_failed.emit(str(error) if isinstance(error, UserError) else BROKEN)
 
     def _tell_live(self) -> None:
         self.live_changed.emit(WATCHING if self.live else PAUSED)

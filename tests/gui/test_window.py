@@ -354,6 +354,19 @@ class TestLive:
         opened.settle()
         opened.wait(banner.isHidden)
 
+    def test_a_model_that_cannot_be_shown_leaves_nothing_of_another(self, opened: Opened) -> None:
+        opened.workspace.trouble = UserError("the archive is damaged: restore .desk/store.sqlite")
+        opened.window.desk.choose_model("churn-eu")
+        opened.wait(lambda: "archive is damaged" in opened.page.matrix.empty_text)
+        opened.workspace.trouble = None
+        assert opened.shell.header.name.full_text == "churn-eu"
+        assert not any(card.isVisible() for card in opened.page.tiles.cards)
+        assert "archive is damaged" in opened.page.distribution.empty_text
+        opened.window.desk.choose_model("fraud-cards")
+        opened.settle()
+        assert opened.page.matrix.empty_text == ""
+        assert len(opened.page.timeline.scale) == 60
+
     def test_a_busy_workspace_is_tried_again(self, opened: Opened) -> None:
         opened.workspace.trouble = WorkspaceBusy("somebody else is writing")
         opened.qtbot.mouseClick(opened.shell.header.refresh, LEFT)

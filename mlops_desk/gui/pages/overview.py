@@ -168,6 +168,7 @@ class OverviewPage(QWidget):
     def _connect(self) -> None:
         desk = self.desk
         desk.opened.connect(self._forget)
+        desk.overview_failed.connect(self._show_no_overview)
         desk.overview_changed.connect(self.show_overview)
         desk.brushed_changed.connect(self._show_brushed)
         desk.runs.runs_changed.connect(self.retraining.show_runs)
@@ -218,6 +219,14 @@ class OverviewPage(QWidget):
                 self._follow_selection,
             ),
         )
+
+    def _show_no_overview(self, text: str) -> None:
+        self._forget()
+        self.stages.run("overview", ())
+        self.tiles.show_tiles((), brushed=False)
+        for plot in (self.matrix, self.series, self.bars):
+            plot.set_empty(text)
+        self._show_no_column(text)
 
     def _show_tiles(self, overview: Overview) -> None:
         chosen = self.desk.selection
