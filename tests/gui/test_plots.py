@@ -31,7 +31,8 @@ from mlops_desk.gui.plots.timeline import Timeline
 from mlops_desk.gui.runwatch import share_in
 from mlops_desk.gui.table import Table, TableDialog, separated
 from mlops_desk.gui.text import tooltip
-from tests.gui.fake_workspace import FakeWorkspace, day_chunks, group_bars, metric_line, share_line
+from tests.gui.fake_numbers import day_chunks, group_bars, metric_line, share_line
+from tests.gui.fake_workspace import FakeWorkspace
 
 SIZE = (860, 320)
 COUNT = 40

@@ -11,7 +11,8 @@ from PySide6.QtWidgets import QPlainTextEdit
 from mlops_desk.domain.retraining import RunState
 from mlops_desk.gui.confirm import ConfirmRetraining
 from tests.gui.conftest import Opened
-from tests.gui.fake_workspace import COMMAND, FakeWorkspace
+from tests.gui.fake_numbers import COMMAND
+from tests.gui.fake_workspace import FakeWorkspace
 
 LEFT = Qt.MouseButton.LeftButton
 
