@@ -105,7 +105,7 @@ class Kept:
     alerts: frozenset[tuple[object, ...]]
 
 
-KEY = ("split", "start", "segment", "family", "metric", "convention", "column", "group", "class")
+KEY = ("split", "chunk", "segment", "family", "metric", "convention", "column", "group", "class")
 
 
 def kept(folder: Path) -> Kept:
