@@ -54,7 +54,7 @@ KINDS: dict[str, tuple[st.SearchStrategy[Any], Callable[[list[Any]], Any]]] = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=40)
+@settings(max_examples=15)
 @given(drawn=st.data())
 def test_the_table_of_all_rows_is_the_sum_of_the_tables_of_some(kind: str, drawn: st.DataObject) -> None:
     row, table = KINDS[kind]
@@ -66,7 +66,7 @@ def test_the_table_of_all_rows_is_the_sum_of_the_tables_of_some(kind: str, drawn
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=25)
+@settings(max_examples=10)
 @given(drawn=st.data())
 def test_bytes_of_a_table_are_the_table(kind: str, drawn: st.DataObject) -> None:
     row, table = KINDS[kind]
@@ -78,7 +78,7 @@ def test_bytes_of_a_table_are_the_table(kind: str, drawn: st.DataObject) -> None
     assert restored[""]["größe"][1] is None
 
 
-@settings(max_examples=25)
+@settings(max_examples=10)
 @given(parts=st.lists(st.lists(st.tuples(values, words, scored), max_size=8), min_size=1, max_size=4))
 def test_slices_add_as_their_tables_do(parts: list[list[Any]]) -> None:
     def features(rows: list[Any]) -> FeatureTables:
