@@ -14,7 +14,7 @@ import numpy as np
 from mlops_desk.aggregates.tables import ValueTable
 from mlops_desk.domain.metric import Convention, Direction
 from mlops_desk.metrics.binning import quantiles
-from mlops_desk.metrics.samples import Samples, samples
+from mlops_desk.metrics.samples import Order, Samples, samples
 from mlops_desk.metrics.series import (
     NEEDS_EXACT,
     NUMERIC,
@@ -46,17 +46,21 @@ DEFINITIONS = (
 )
 
 
-def _pairs(both: Samples) -> tuple[Floats, Floats]:
-    """By entry: the pairs of a reference row above a chunk row, half for ties, and by how much that may be off."""
-    a, b = both.reference.counts, both.chunk.counts
-    product = a * b
-    pairs = np.where(both.reference_first, 0.0, np.where(both.chunk_first, product, product / 2.0))
-    return pairs, np.where(both.unordered, product / 2.0, 0.0)
+def _pairs(both: Samples, order: Order, unknown: float) -> Floats:
+    """By entry: the pairs of a reference row above a chunk row, half for ties, and a share `unknown` where the order is."""
+    product = both.reference.counts * both.chunk.counts
+    share = np.where(order.reference_first, 0.0, np.where(order.chunk_first, 1.0, np.where(order.tied, 0.5, unknown)))
+    return np.asarray(product * share)
 
 
 def _rank_sum(both: Samples) -> tuple[Floats, Floats]:
-    pairs, off = _pairs(both)
-    return (both.reference.counts * both.chunk.before + pairs).sum(axis=-1), off.sum(axis=-1)
+    """Mann–Whitney's U and its bound."""
+    pairs, least, most = (
+        _pairs(both, order, unknown).sum(axis=-1)
+        for order, unknown in ((both.apparent, 0.5), (both.certain, 0.0), (both.certain, 1.0))
+    )
+    apart = (both.reference.counts * both.chunk.before).sum(axis=-1)
+    return apart + pairs, np.maximum(pairs - least, most - pairs)
 
 
 def _mann_whitney(_: Convention, reference: ValueTable, chunks: Sequence[ValueTable]) -> Series:
@@ -100,15 +104,20 @@ def _scaled_squares(both: Samples) -> tuple[Floats, Floats]:
     n, m = both.reference.n, both.chunk.n
     ahead, behind = both.reference.before, both.chunk.before
     scale = (n * m * (n + m))[..., 0]
-    pairs, _ = _pairs(both)
     ties_a, ties_b = a * (a**2 - 1.0) / 12.0, b * (b**2 - 1.0) / 12.0
     fixed = n * a * behind**2 + m * b * (ahead**2 + 2.0 * ahead * a)
     slope = 2.0 * (n * behind - m * ahead)
-    of_pairs = _quotient(pairs**2, a) * n + _quotient((a * b - pairs) ** 2, b) * m
-    one_a, one_b = both.reference.lowers == both.reference.uppers, both.chunk.lowers == both.chunk.uppers
-    own_ties = n * np.where(one_a, ties_a, 0.0) + m * np.where(one_b, ties_b, 0.0)
-    even = np.where(both.unordered, (n * a * b**2 + m * b * a**2) / 3.0, of_pairs + own_ties)
-    t = (fixed + slope * pairs + even).sum(axis=-1) / scale - ((4.0 * n * m - 1.0) / (6.0 * (n + m)))[..., 0]
+
+    def within(order: Order) -> Floats:
+        """What the order within cells adds: half of the pairs and no ties where it is unknown."""
+        pairs = _pairs(both, order, 0.5)
+        of_pairs = _quotient(pairs**2, a) * n + _quotient((a * b - pairs) ** 2, b) * m
+        own_ties = n * np.where(order.reference_point, ties_a, 0.0) + m * np.where(order.chunk_point, ties_b, 0.0)
+        mixed = (n * a * b**2 + m * b * a**2) / 3.0
+        return np.asarray(slope * pairs + np.where(order.unknown, mixed, of_pairs + own_ties))
+
+    value = within(both.apparent)
+    t = (fixed + value).sum(axis=-1) / scale - ((4.0 * n * m - 1.0) / (6.0 * (n + m)))[..., 0]
     if both.exact:
         return t, np.zeros_like(t)
     free_ties = n * ties_a + m * ties_b
@@ -117,10 +126,14 @@ def _scaled_squares(both: Samples) -> tuple[Floats, Floats]:
     )
     least = slope * best + n * _quotient(best**2, a) + m * _quotient((a * b - best) ** 2, b)
     greatest = np.maximum(m * a**2 * b, slope * a * b + n * a * b**2) + free_ties
-    value = slope * pairs + even
-    low = np.where(both.unordered, value - least, 0.0)
-    high = np.where(both.unordered, greatest - value, free_ties - own_ties)
-    return t, np.maximum(low.sum(axis=-1), high.sum(axis=-1)) / scale + ROUNDING * (n + m)[..., 0]
+    known = within(both.certain)
+    more_ties = n * np.where(both.certain.reference_point, 0.0, ties_a) + m * np.where(
+        both.certain.chunk_point, 0.0, ties_b
+    )
+    low = np.where(both.certain.unknown, least, known).sum(axis=-1)
+    high = np.where(both.certain.unknown, greatest, known + more_ties).sum(axis=-1)
+    values = value.sum(axis=-1)
+    return t, np.maximum(values - low, high - values) / scale + ROUNDING * (n + m)[..., 0]
 
 
 def _quotient(dividend: Floats, divisor: Floats) -> Floats:

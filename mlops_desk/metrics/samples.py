@@ -1,7 +1,9 @@
 """Reference and chunks laid out on common ascending entries: the ground that the two-sample metrics stand on.
 
 An entry is a distinct value, or a cell of which only count, mean, squares and bounds are known on either side; bounds need not be values
-that occur. Cells follow one another, but within a cell the order of the two sides' rows is unknown unless their bounds keep apart.
+that occur. Cells follow one another, but within a cell the order of the two sides' rows is unknown unless their bounds keep apart. How
+tight bounds are depends on how rows lie in files, so a value goes by the order that counts, means and squares suggest (`apparent`), which
+do not, and an error bound by the order that bounds prove (`certain`).
 Arrays of the reference are (c,), those of the chunks (c,) where exact (one chunk at a time, for each has entries of its own) and (m, c)
 of cells.
 """
@@ -12,6 +14,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +27,8 @@ VALUE_ROUNDING = 2e-15
 """Share of a value by which its double, or a mean of doubles like it, may be off."""
 SQUARES_ROUNDING = 1e-12
 """Share of a sum of squares that its rounding may take."""
+MEAN_ROUNDING = 1e-9
+"""Share of the distance to the far end of the reference by which means of one and the same value may differ."""
 
 
 def spread(table: ValueTable) -> float:
@@ -46,6 +51,7 @@ class Side:
     counts : rows of each entry, 0 where the side has none there; whole numbers as floats.
     means, lowers, uppers : of the rows of each entry, 0 where there are none; all three the entry's value where exact.
     spreads : upper bound of Σ|x - mean| over the rows of each entry; None where exact.
+    points : whether the squares of an entry are no more than rounding leaves of one value's; None where exact.
     """
 
     counts: Floats
@@ -53,6 +59,12 @@ class Side:
     lowers: Floats
     uppers: Floats
     spreads: Floats | None = None
+    points: Flags | None = None
+
+    @cached_property
+    def one_value(self) -> Flags:
+        """Entries whose bounds prove that all rows have one value."""
+        return np.asarray(self.lowers == self.uppers)
 
     @cached_property
     def n(self) -> Floats:
@@ -81,12 +93,31 @@ class Side:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Order:
+    """How the two sides' rows lie to each other in entries with rows of both.
+
+    Attributes
+    ----------
+    reference_first, chunk_first : every row of the one lies strictly below every row of the other. tied : all have one and the same value.
+    unknown : none of these can be told. reference_point, chunk_point : the rows of a side have one value.
+    """
+
+    reference_first: Flags
+    chunk_first: Flags
+    tied: Flags
+    unknown: Flags
+    reference_point: Flags
+    chunk_point: Flags
+
+
+@dataclass(frozen=True, kw_only=True)
 class Samples:
-    """Both sides on common entries."""
+    """Both sides on common entries; `tolerances` is by how much means of one value may differ, 0 where exact."""
 
     reference: Side
     chunk: Side
     exact: bool
+    tolerances: Floats
 
     @cached_property
     def both(self) -> Flags:
@@ -94,25 +125,37 @@ class Samples:
         return np.asarray((self.reference.counts > 0) & (self.chunk.counts > 0))
 
     @cached_property
-    def reference_first(self) -> Flags:
-        """Cells in which every row of the reference lies strictly below every row of the chunk."""
-        return np.asarray(self.both & (self.reference.uppers < self.chunk.lowers))
+    def certain(self) -> Order:
+        """The order that bounds prove."""
+        reference, chunk = self.reference, self.chunk
+        one_value = reference.one_value & chunk.one_value
+        return self._order(
+            reference.uppers < chunk.lowers,
+            chunk.uppers < reference.lowers,
+            one_value & (reference.lowers == chunk.lowers),
+            (reference.one_value, chunk.one_value),
+        )
 
     @cached_property
-    def chunk_first(self) -> Flags:
-        """Cells in which every row of the chunk lies strictly below every row of the reference."""
-        return np.asarray(self.both & (self.chunk.uppers < self.reference.lowers))
+    def apparent(self) -> Order:
+        """The order that counts, means and squares suggest: of two sides that seem to have one value each, that of the means."""
+        if self.reference.points is None or self.chunk.points is None:
+            return self.certain
+        points = self.reference.points, self.chunk.points
+        ahead = self.chunk.means - self.reference.means
+        alone, near = points[0] & points[1], np.abs(ahead) <= self.tolerances
+        return self._order(alone & ~near & (ahead > 0), alone & ~near & (ahead < 0), alone & near, points)
 
-    @cached_property
-    def tied(self) -> Flags:
-        """Entries in which all rows of both sides have one and the same value."""
-        one_value = (self.reference.lowers == self.reference.uppers) & (self.chunk.lowers == self.chunk.uppers)
-        return np.asarray(self.both & one_value & (self.reference.lowers == self.chunk.lowers))
-
-    @cached_property
-    def unordered(self) -> Flags:
-        """Cells in which the order of the rows is unknown."""
-        return np.asarray(self.both & ~self.reference_first & ~self.chunk_first & ~self.tied)
+    def _order(self, reference_first: Flags, chunk_first: Flags, tied: Flags, points: tuple[Flags, Flags]) -> Order:
+        known = reference_first | chunk_first | tied
+        return Order(
+            reference_first=np.asarray(self.both & reference_first),
+            chunk_first=np.asarray(self.both & chunk_first),
+            tied=np.asarray(self.both & tied),
+            unknown=np.asarray(self.both & ~known),
+            reference_point=points[0],
+            chunk_point=points[1],
+        )
 
 
 def samples(reference: ValueTable, chunks: Sequence[ValueTable]) -> Iterator[Samples]:
@@ -138,7 +181,7 @@ def _exact(reference: ValueTable, chunk: ValueTable) -> Samples:
         sides.append(
             Side(counts=np.diff(through, prepend=0).astype(np.float64), means=values, lowers=values, uppers=values)
         )
-    return Samples(reference=sides[0], chunk=sides[1], exact=True)
+    return Samples(reference=sides[0], chunk=sides[1], exact=True, tolerances=np.zeros(1))
 
 
 def _of_cells(reference: ValueTable, chunks: Sequence[ValueTable]) -> Samples:
@@ -146,7 +189,7 @@ def _of_cells(reference: ValueTable, chunks: Sequence[ValueTable]) -> Samples:
     numbers = np.concatenate([table.cells for table in tables])
     cells, columns = np.unique(numbers, return_inverse=True)
     rows = np.repeat(np.arange(len(tables)), [len(table.counts) for table in tables])
-    arrays = {}
+    arrays: dict[str, NDArray[Any]] = {}
     for name, field in (
         ("counts", "counts"),
         ("means", "values"),
@@ -158,11 +201,13 @@ def _of_cells(reference: ValueTable, chunks: Sequence[ValueTable]) -> Samples:
         matrix[rows, columns] = np.concatenate([getattr(table, field) for table in tables])
         arrays[name] = matrix
     arrays["spreads"] = _spreads(**arrays)
-    del arrays["squares"]
+    distances = np.maximum(arrays["means"] - reference.values[0], reference.values[-1] - arrays["means"])
+    arrays["points"] = arrays.pop("squares") <= SQUARES_ROUNDING * arrays["counts"] * distances**2
     return Samples(
         reference=Side(**{name: matrix[0] for name, matrix in arrays.items()}),
         chunk=Side(**{name: matrix[1:] for name, matrix in arrays.items()}),
         exact=False,
+        tolerances=MEAN_ROUNDING * distances[0],
     )
 
 

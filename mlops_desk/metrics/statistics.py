@@ -17,6 +17,8 @@ from mlops_desk.metrics.samples import SQUARES_ROUNDING, VALUE_ROUNDING, doubt_o
 from mlops_desk.metrics.series import NUMERIC, Floats, NumericMetric, Series, drift_definitions
 
 ANY = (-math.inf, math.inf)
+EVEN_WIDTH = math.sqrt(12.0)
+"""Range of values that lie evenly, in their standard deviations."""
 NO_SPREAD = "the reference has no standard deviation to measure by: one value only, or numbers too large to square"
 
 DEFINITIONS = (
@@ -58,34 +60,42 @@ def _deviation_error(table: ValueTable) -> float:
 
 
 def _at_ranks(table: ValueTable, ranks: Sequence[int], reference: ValueTable) -> tuple[float, float]:
-    """Mean of the values at these ranks, and by how much it may be off."""
+    """Mean of the values at these ranks, and by how much it may be off.
+
+    Within a cell a value is where rows that lie evenly, with the cell's mean and variance, have it; how tight the cell's bounds are, which
+    depends on how rows lie in files, decides only by how much it may be off.
+    """
     places = np.array(ranks, dtype=np.int64)
     if table.exact:
         return float(order_statistics(table, places).mean()), 0.0
-    entries = np.searchsorted(table.cumulative, places, side="right") - 1
-    rank = np.asarray(places - table.cumulative[entries] + 1.0, dtype=np.float64)
-    lowers, uppers = _rank_bounds(table, entries, rank, reference)
-    values = np.clip(lowers + (uppers - lowers) * ((rank - 0.5) / table.counts[entries]), lowers, uppers)
-    return float(values.mean()), float(np.maximum(values - lowers, uppers - values).mean())
-
-
-def _rank_bounds(table: ValueTable, entries: Counts, rank: Floats, reference: ValueTable) -> tuple[Floats, Floats]:
-    """Bounds of the rows of these 1-based ranks within their cells: the cells', and those that mean and variance leave.
-
-    Source of the latter: Hawkins, J. Amer. Statist. Assoc. 66 (1971). The squares were taken around a value among the reference's.
-    """
     if table.lowers is None or table.uppers is None or table.squares is None:
         raise ValueError("an exact table has no cells")
-    lowers, uppers = table.lowers[entries], table.uppers[entries]
-    if reference.n == 0:
-        return lowers, uppers
-    counts, means = table.counts[entries], table.values[entries]
-    reach = max(abs(float(one)) for one in (reference.values[0], reference.values[-1]))
-    deviation = np.sqrt(table.squares[entries] / counts + SQUARES_ROUNDING * (np.abs(means) + reach) ** 2)
-    rounding = VALUE_ROUNDING * (np.abs(means) + reach)
-    below = deviation * np.sqrt((counts - rank) / rank) + rounding
-    above = deviation * np.sqrt((rank - 1.0) / (counts - rank + 1.0)) + rounding
-    return np.fmax(lowers, means - below), np.fmin(uppers, means + above)
+    entries = np.searchsorted(table.cumulative, places, side="right") - 1
+    rank = np.asarray(places - table.cumulative[entries] + 1.0, dtype=np.float64)
+    counts, means, variances = (
+        table.counts[entries],
+        table.values[entries],
+        table.squares[entries] / table.counts[entries],
+    )
+    reach = np.abs(means) + np.abs(reference.values).max(initial=0.0)
+    doubt = SQUARES_ROUNDING * reach**2  # the squares were taken around a value among the reference's
+    below, above = _rank_bounds(counts, rank, np.sqrt(variances + doubt))
+    seeming = np.sqrt(np.where((variances > doubt) & np.isfinite(variances), variances, 0.0))
+    values = means + np.clip(EVEN_WIDTH * seeming * ((rank - 0.5) / counts - 0.5), -below, above)
+    rounding = VALUE_ROUNDING * reach
+    lowers = np.fmax(table.lowers[entries], means - below - rounding)
+    uppers = np.fmin(table.uppers[entries], means + above + rounding)
+    return float(values.mean()), float(np.maximum(np.maximum(values - lowers, uppers - values), 0.0).mean())
+
+
+def _rank_bounds(counts: Counts, rank: Floats, deviations: Floats) -> tuple[Floats, Floats]:
+    """How far below and above the mean of so many rows with this standard deviation the row of a 1-based rank can lie.
+
+    Source: Hawkins, J. Amer. Statist. Assoc. 66 (1971).
+    """
+    below, above = np.sqrt((counts - rank) / rank), np.sqrt((rank - 1.0) / (counts - rank + 1.0))
+    with np.errstate(invalid="ignore"):  # infinite squares: of numbers beyond 1e154
+        return np.where(below > 0, deviations * below, 0.0), np.where(above > 0, deviations * above, 0.0)
 
 
 def median(table: ValueTable, reference: ValueTable) -> tuple[float, float]:

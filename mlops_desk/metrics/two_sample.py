@@ -13,7 +13,7 @@ import numpy as np
 
 from mlops_desk.aggregates.tables import ValueTable
 from mlops_desk.domain.metric import Convention, Direction
-from mlops_desk.metrics.samples import VALUE_ROUNDING, Samples, doubt_of_spread, samples, spread
+from mlops_desk.metrics.samples import VALUE_ROUNDING, Order, Samples, doubt_of_spread, samples, spread
 from mlops_desk.metrics.series import (
     NEEDS_EXACT,
     NUMERIC,
@@ -70,10 +70,15 @@ def _largest_gap(both: Samples) -> tuple[Floats, Floats, Floats]:
         return largest, np.zeros_like(largest), errors
     reference_ahead = reference.share_through - chunk.share_before
     chunk_ahead = chunk.share_through - reference.share_before
-    attained = np.where(both.reference_first, reference_ahead, np.where(both.chunk_first, chunk_ahead, 0.0))
-    possible = np.where(both.unordered, np.maximum(reference_ahead, chunk_ahead), 0.0)
-    largest = np.maximum(largest, attained.max(axis=-1))
-    return largest, np.maximum(possible.max(axis=-1) - largest, 0.0), errors
+
+    def with_those_within(order: Order) -> Floats:
+        """The largest gap, with those that open within a cell where one side comes first."""
+        gaps = np.where(order.reference_first, reference_ahead, np.where(order.chunk_first, chunk_ahead, 0.0))
+        return np.asarray(np.maximum(largest, gaps.max(axis=-1)))
+
+    value, least = with_those_within(both.apparent), with_those_within(both.certain)
+    possible = np.where(both.certain.unknown, np.maximum(reference_ahead, chunk_ahead), 0.0).max(axis=-1)
+    return value, np.maximum(value - least, np.maximum(least, possible) - value), errors
 
 
 def _kolmogorov_smirnov(_: Convention, reference: ValueTable, chunks: Sequence[ValueTable]) -> Series:
