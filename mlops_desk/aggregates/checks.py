@@ -32,7 +32,7 @@ def count_failures(source: Source, checks: Sequence[CheckPlan], slots: Slots) ->
 
 
 def _broken(source: Source, check: CheckPlan) -> str:
-    """The condition that a row breaks a check; a NULL breaks none but not_null."""
+    """The condition that a row breaks a check; a NULL breaks none but not_null, and NaN is neither too small nor too large."""
     expressions, column = source.expressions, check.column
     if check.kind == "not_null":
         return f"{expressions.plain(column)} is null"
@@ -42,8 +42,8 @@ def _broken(source: Source, check: CheckPlan) -> str:
     if check.kind == "pattern":
         text = expressions.text(column)
         return f"{text} is not null and not regexp_full_match({text}, {literal(check.values[0])})"
-    sign = "<" if check.kind == "min" else ">"
-    return f"{expressions.number(column)} {sign} {check.number!r}"
+    sign, x = "<" if check.kind == "min" else ">", expressions.number(column)
+    return f"(isfinite({x}) or isinf({x})) and {x} {sign} {check.number!r}"
 
 
 def distinct_rows(source: Source, columns: Sequence[str], slots: Slots) -> dict[str, dict[int, RowSet]]:

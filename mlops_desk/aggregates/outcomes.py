@@ -58,7 +58,7 @@ def _not_nan(source: Source, column: str) -> str:
     """A condition that a label or a prediction is there."""
     plain = source.expressions.plain(column)
     kind = source.expressions.kind(column)
-    return f"{plain} is not null and not isnan({plain})" if kind in FLOATS else f"{plain} is not null"
+    return f"isfinite({plain})" if kind in FLOATS else f"{plain} is not null"
 
 
 def _label_text(source: Source, plan: OutcomePlan) -> str:

@@ -20,6 +20,7 @@ from mlops_desk.aggregates.slices import FeatureTables
 from mlops_desk.aggregates.source import Slot, Slots, Source, is_missing, pieces, values_of
 from mlops_desk.aggregates.tables import CategoryTable, Counts, Floats, ValueTable
 from mlops_desk.warehouse.connection import Columns, literal
+from mlops_desk.warehouse.schema import INTEGERS
 
 SETS_AT_MOST = 8
 """Grouping sets of one query: each takes some 4 MB and more of the engine's memory, and more of them are no faster."""
@@ -111,12 +112,16 @@ def _numeric_query(source: Source, plan: NumericPlan) -> Columns:
 
 
 def cell_query(source: Source, x: str, cells: CellMap, lowest: float | None, highest: float | None) -> str:
-    """Counts of a number by part and cell: rows, those with a number, centred sums, and those beyond the reference's range."""
+    """Counts of a number by part and cell: rows, those with a number, centred sums, and those beyond the reference's range.
+
+    Where footers do not speak of the parts, the least and the greatest of each cell, too.
+    """
+    extremes = "" if source.is_stated else f", min({x}) a, max({x}) b"
     centred = f"({x} - ({cells.centre!r}))"
     beyond = "0" if lowest is None or highest is None else f"count_if({x} < {lowest!r} or {x} > {highest!r})"
     return (
         f"select {source.keys}, try_cast({cells.sql(x)} as utinyint) c, count(*) n, count({x}) v, sum({centred}) t,"
-        f" sum({centred} * {centred}) q, {beyond} o from {source.relation} group by all"
+        f" sum({centred} * {centred}) q, {beyond} o{extremes} from {source.relation} group by all"
     )
 
 
@@ -166,11 +171,16 @@ def cell_tables(
     total, square, beyond = (np.where(none, 0, values_of(result, name)) for name in ("t", "q", "o"))
     odd = {} if not (valid[none] > 0).any() else _not_finite(source, source.expressions.number(column), slots)
     tables = {}
-    ranges = value_ranges(source, column, slots)
+    ranges = value_ranges(source, column, slots) if source.is_stated else {}
+    whole = source.expressions.types.get(column) in INTEGERS
     for slot, rows in pieces(where, np.where(none, -1, cell)):
         own = rows[~none[rows]]
-        lowest, highest = ranges[slot]
-        lowers, uppers = cells.bounds(cell[own], lowest, highest)
+        if source.is_stated:
+            lowers, uppers = cells.bounds(cell[own], *ranges[slot])
+            if whole:
+                lowers, uppers = np.ceil(lowers), np.floor(uppers)
+        else:
+            lowers, uppers = (values_of(result, name)[own].astype(np.float64) for name in "ab")
         means = total[own].astype(np.float64) / n[own]
         squares = _within(square[own].astype(np.float64), n[own], means)
         nan, positive, negative = odd.get(slot, (0, 0, 0))
@@ -199,36 +209,46 @@ def _within(squares: Floats, counts: Counts, means: Floats) -> Floats:
 
 
 def value_ranges(source: Source, column: str, slots: Slots) -> dict[int, tuple[float, float]]:
-    """Bounds of the finite values of each slot: from the footers, or by a query where one of them does not state them."""
-    spans = [None if source.derived else part.footer.ranges.get(column) for part in source.batch.parts]
-    if column in source.expressions.types and any(span is None or span.lowest is None for span in spans):
-        x = source.expressions.number(column)
-        query = (
-            f"select {source.keys}, min({x}) filter (isfinite({x})) a, max({x}) filter (isfinite({x})) b"
-            f" from {source.relation} group by all"
-        )
-        result = source.connection.columns(query)
-        bounds = zip(
-            slots.of(result).tolist(), values_of(result, "a").tolist(), values_of(result, "b").tolist(), strict=True
-        )
-        return {slot: (float(low), float(high)) for slot, low, high in bounds if slot >= 0}
-    known = [(-np.inf, np.inf) if span is None else (span.lowest, span.highest) for span in spans]
-    return {number: known[slot[0]] for number, slot in enumerate(slots.all)}  # type: ignore[misc]
+    """The least and the greatest finite value of each slot: from the footer of its file, or by a query where that does not state them."""
+    spans = [part.footer.ranges.get(column) if source.is_stated else None for part in source.batch.parts]
+    stated = {
+        number: (span.lowest, span.highest)
+        for number, (part, _) in enumerate(slots.all)
+        if (span := spans[part]) is not None and span.lowest is not None and span.highest is not None
+    }
+    if len(stated) == len(slots):
+        return stated
+    if column not in source.expressions.types:
+        return dict.fromkeys(range(len(slots)), (-np.inf, np.inf))
+    x = source.expressions.number(column)
+    query = (
+        f"select {source.keys}, min({x}) filter (isfinite({x})) a, max({x}) filter (isfinite({x})) b"
+        f" from {source.relation} group by all"
+    )
+    result = source.connection.columns(query)
+    bounds = zip(
+        slots.of(result).tolist(), values_of(result, "a").tolist(), values_of(result, "b").tolist(), strict=True
+    )
+    return {slot: (float(low), float(high)) for slot, low, high in bounds if slot >= 0} | stated
 
 
 def _not_finite(source: Source, x: str, slots: Slots) -> dict[int, tuple[int, int, int]]:
     """Rows with NaN, inf and -inf by slot."""
     query = (
-        f"select {source.keys}, count_if(isnan({x})) a, count_if({x} = 'inf'::double) b, count_if({x} = '-inf'::double) c"
-        f" from {source.relation} group by all"
+        f"select {source.keys}, cast({x} as VARCHAR) w, count(*) n from {source.relation}"
+        f" where not isfinite({x}) group by all"
     )
     result = source.connection.columns(query)
-    columns = [values_of(result, name) for name in "abc"]
-    return {
-        slot: (int(columns[0][row]), int(columns[1][row]), int(columns[2][row]))
-        for row, slot in enumerate(slots.of(result).tolist())
-        if slot >= 0
-    }
+    found: dict[int, tuple[int, int, int]] = {}
+    words, counts = values_of(result, "w").tolist(), values_of(result, "n").tolist()
+    for slot, word, count in zip(slots.of(result).tolist(), words, counts, strict=True):
+        nan, positive, negative = found.get(slot, (0, 0, 0))
+        found[slot] = (
+            nan + count * (word == "nan"),
+            positive + count * (word == "inf"),
+            negative + count * (word == "-inf"),
+        )
+    return found
 
 
 def _categories_query(source: Source, plans: Sequence[CategoricalPlan]) -> Columns:

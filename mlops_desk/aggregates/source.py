@@ -48,6 +48,11 @@ class Source:
         return f"{self.part} p, {self.expressions.text(self.plan.segment)} s"
 
     @property
+    def is_stated(self) -> bool:
+        """Whether what footers say of a file holds of the part: its slots are whole files."""
+        return not self.derived and self.batch.numbers is None and self.plan.segment is None
+
+    @property
     def key_names(self) -> str:
         """Names of the grouping columns."""
         return "p" if self.plan.segment is None else "p, s"

@@ -346,6 +346,8 @@ def assert_cells(found: ValueTable, expected: ValueTable) -> None:
     assert np.all(found.lowers <= expected.lowers)
     assert np.all(found.uppers >= expected.uppers)
     assert np.all((found.values >= found.lowers) & (found.values <= found.uppers))
+    if found.n:
+        assert (found.lowest, found.highest) == (expected.lowest, expected.highest)
     usual = np.abs(expected.values) < 1e100
     np.testing.assert_allclose(found.values[usual], expected.values[usual], rtol=1e-9, atol=1e-9)
     np.testing.assert_allclose(found.squares[usual], expected.squares[usual], rtol=1e-6, atol=1e-6)
