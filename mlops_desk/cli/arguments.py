@@ -66,6 +66,7 @@ def _parser() -> tuple[Parser, argparse._SubParsersAction[Parser]]:
     _add_beginning(commands)
     _add_evaluation(commands)
     _add_alerts(commands)
+    _add_explain(commands)
     _add_outputs(commands)
     _add_retraining(commands)
     _add_window(commands)
@@ -153,6 +154,15 @@ def _add_alerts(commands: argparse._SubParsersAction[Parser]) -> None:
         type=_checked("until"),
         help="such as 3d, 12h, 2026-11-02 or 2026-11-02T06:00Z",
     )
+
+
+def _add_explain(commands: argparse._SubParsersAction[Parser]) -> None:
+    explain = _add(commands, "explain", "say why an alert was raised: columns, segments, groups, bins and rows")
+    explain.add_argument("--alert", metavar="ID", type=_checked("number"), required=True, help="its number in `alerts`")
+    only = explain.add_mutually_exclusive_group()
+    only.add_argument("--sql", action="store_true", help="write only the SQL that finds what the number is made of")
+    only.add_argument("--rows", metavar="N", type=_checked("number"), help="write N of the rows behind it instead")
+    _json(explain)
 
 
 def _add_outputs(commands: argparse._SubParsersAction[Parser]) -> None:

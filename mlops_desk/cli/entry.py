@@ -24,6 +24,7 @@ COMMANDS = {
     "alerts": "alerts",
     "ack": "alerts",
     "silence": "alerts",
+    "explain": "explaining",
     "metrics": "outputs",
     "report": "outputs",
     "retrain": "retraining",

@@ -48,7 +48,7 @@ class Prepared:
 
     Attributes
     ----------
-    log, reference : footers; `reference` is empty where the reference is a period of the log. columns : of the log.
+    log, reference, label_files : footers; `reference` is empty where the reference is a period of the log. columns : of the log.
     order : names what a row's chunk depends on beside its own file. notes : what a person should know of the files and columns.
     """
 
@@ -61,6 +61,7 @@ class Prepared:
     order: str
     reference_digest: str
     notes: tuple[DataNote, ...]
+    label_files: tuple[Footer, ...] = ()
 
     @property
     def groups(self) -> tuple[tuple[tuple[Footer, ...], Split | None], ...]:
@@ -130,6 +131,7 @@ class Preparation:
             order=order,
             reference_digest=reference_digest,
             notes=tuple(self._notes),
+            label_files=tuple(labels),
         )
 
     def _check_filter(self, log: Sequence[Footer], reference: Sequence[Footer]) -> None:

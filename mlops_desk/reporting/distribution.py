@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from mlops_desk import theme
 from mlops_desk.domain.metric import Family, SeriesKey, Verdict
@@ -13,6 +14,8 @@ from mlops_desk.reporting.page import Cells, latest, number_of, numbers, verdict
 
 LEAST_MOVE = 0.01
 """A bin that gained or lost less than this share of the rows is not worth a sentence."""
+SENTENCE_SHARE = 0.1
+"""Numeric bins are told of in pieces that hold at least this share of the reference."""
 QUALITY_METRICS = ("missing_rate", "unseen_rate", "out_of_range_rate")
 
 
@@ -54,15 +57,36 @@ def metric_note(key: SeriesKey, cells: Cells) -> str | None:
 
 def largest_move(found: Distribution) -> str | None:
     """The bin or category whose share of the rows changed most; None where none changed by LEAST_MOVE."""
-    pairs = list(zip(found.reference, found.analysis, strict=True))
-    if not pairs or not found.analysis_rows or not found.reference_rows:
-        return None
-    place = max(range(len(pairs)), key=lambda at: abs(pairs[at][1] - pairs[at][0]))
-    before, after = pairs[place]
-    if abs(after - before) < LEAST_MOVE:
-        return None
-    name = bin_name(found, place)
-    return f"{name}: {theme.percent(before)} of the rows in the reference, {theme.percent(after)} here"
+    return next(iter(moves(found, 1)), None)
+
+
+def moves(found: Distribution, most: int = 3) -> tuple[str, ...]:
+    """The bins or categories whose share of the rows changed most, as sentences; those that changed by less than LEAST_MOVE are left out."""
+    if not found.analysis_rows or not found.reference_rows:
+        return ()
+    found = _coarse(found)
+    changes = [abs(after - before) for before, after in zip(found.reference, found.analysis, strict=True)]
+    places = sorted(range(len(changes)), key=lambda at: -changes[at])[:most]
+    return tuple(
+        f"{bin_name(found, at)}: {theme.percent(found.reference[at])} of the rows in the reference, {theme.percent(found.analysis[at])} here"
+        for at in places
+        if changes[at] >= LEAST_MOVE
+    )
+
+
+def _coarse(found: Distribution) -> Distribution:
+    """A numeric column in bins that hold about a tenth of the reference each, which a sentence can speak of."""
+    if found.kind is not Kind.NUMERIC or not found.edges:
+        return found
+    edges, reference, analysis = [found.edges[0]], [0.0], [0.0]
+    for at, (before, after) in enumerate(zip(found.reference, found.analysis, strict=True)):
+        reference[-1] += before
+        analysis[-1] += after
+        if reference[-1] >= SENTENCE_SHARE and at + 1 < len(found.reference):
+            edges.append(found.edges[at + 1])
+            reference.append(0.0)
+            analysis.append(0.0)
+    return replace(found, edges=(*edges, found.edges[-1]), reference=tuple(reference), analysis=tuple(analysis))
 
 
 def bin_name(found: Distribution, place: int) -> str:

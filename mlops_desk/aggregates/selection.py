@@ -1,0 +1,150 @@
+"""The rows of one chunk as SQL that a person can read and run: which files, which moments, which labels, and nothing computed in Python."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mlops_desk.aggregates.expressions import LOG, Expressions
+from mlops_desk.aggregates.numbering import Slicing, local_sql
+from mlops_desk.domain.periods import in_local
+from mlops_desk.domain.slicing import Chunk, Split
+from mlops_desk.warehouse.connection import literal, quoted
+from mlops_desk.warehouse.footers import Footer
+from mlops_desk.warehouse.schema import common_types, log_relation
+
+ROWS = "chunk_rows"
+"""Name of the chunk's rows in a query."""
+PLACE = "row_in_split"
+"""Name of a row's place in its split, where chunks are cut by it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class JoinedLabels:
+    """Label files to join: by which column of theirs, to which of the log, and which column holds the label."""
+
+    footers: tuple[Footer, ...]
+    key: str
+    id: str
+    target: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """Where the rows of a chunk lie.
+
+    Attributes
+    ----------
+    footers : files of the chunk's split. first_row : of a chunk of size or number its first row's place in the split.
+    """
+
+    footers: tuple[Footer, ...]
+    slicing: Slicing
+    chunk: Chunk
+    first_row: int = 0
+    labels: JoinedLabels | None = None
+    conditions: tuple[str, ...] = ()
+
+    @property
+    def expressions(self) -> Expressions:
+        """The log's columns in conditions."""
+        return Expressions(types=common_types(self.footers), common={}, prefix="")
+
+    def sql(self) -> str:
+        """The chunk's rows with their labels, as one common table expression `with chunk_rows as (…)`."""
+        by_time = self.slicing.periods is not None
+        where = self._of_split() + (self._of_period() if by_time else [])
+        rows = f"select * from {self._relation()}{_where(where)}"
+        if not by_time:
+            last = self.first_row + self.chunk.rows
+            numbered = (
+                f"select *, row_number() over ({self._order()}) - 1 as {PLACE} from {self._relation()}{_where(where)}"
+            )
+            rows = f"select * exclude ({PLACE}, filename, file_row_number) from ({numbered}) where {PLACE} >= {self.first_row} and {PLACE} < {last}"
+        if self.labels is not None:
+            rows = self._labelled(rows, self.labels)
+        if self.conditions:
+            rows = f"select * from ({rows}){_where(self.conditions)}"
+        return f"with {ROWS} as (\n  {rows}\n)"
+
+    def _relation(self) -> str:
+        relation = log_relation(self.footers)
+        if self.slicing.periods is None:
+            relation = relation[:-1] + ", filename = true, file_row_number = true)"
+        return relation
+
+    def _order(self) -> str:
+        time = self.slicing.time
+        first = "" if time is None else f"{time.sql()}, "
+        return f"order by {first}filename, file_row_number"
+
+    def _of_split(self) -> list[str]:
+        """Conditions of the chunk's split: filter, a time that is known, and in or out of the reference period."""
+        slicing, found = self.slicing, []
+        if slicing.filter:
+            found.append(f"({slicing.filter})")
+        if slicing.time is not None:
+            found.append(f"{slicing.time.sql()} is not null")
+            if slicing.reference is not None:
+                local = local_sql(slicing.time, slicing.rule.timezone)
+                start, end = (
+                    literal(one.isoformat(sep=" ")) for one in (slicing.reference.start, slicing.reference.end)
+                )
+                inside = f"({local} >= timestamp {start} and {local} < timestamp {end})"
+                found.append(inside if self.chunk.split is Split.REFERENCE else f"not {inside}")
+        return found
+
+    def _of_period(self) -> list[str]:
+        """Conditions of a chunk of time."""
+        slicing = self.slicing
+        if slicing.time is None or self.chunk.start is None or self.chunk.end is None:
+            return []
+        local = local_sql(slicing.time, slicing.rule.timezone)
+        start, end = (
+            literal(in_local(one, slicing.rule.timezone).isoformat(sep=" "))
+            for one in (self.chunk.start, self.chunk.end)
+        )
+        return [f"{local} >= timestamp {start}", f"{local} < timestamp {end}"]
+
+    def _labelled(self, rows: str, labels: JoinedLabels) -> str:
+        """Rows with their label: one an id, none where label files disagree; where log and files both hold labels, the files win."""
+        log, files = common_types(self.footers), common_types(labels.footers)
+        key = Expressions(types=files, common={}, prefix="").text(labels.key)
+        own_id = Expressions(types=log, common={}, prefix=f"{LOG}.").text(labels.id)
+        target = quoted(labels.target)
+        one = (
+            f"select {key} as label_id, any_value({target}) as label from {log_relation(labels.footers)}"
+            f" where {target} is not null group by 1 having count(distinct {target}) = 1"
+        )
+        kept, label = f"{LOG}.*", "labels.label"
+        if labels.target in log:
+            kept = f"{LOG}.* exclude ({target})"
+            own = f"{LOG}.{target}"
+            same = log[labels.target] == files[labels.target]
+            label = (
+                f"coalesce(labels.label, {own})"
+                if same
+                else f"coalesce(cast(labels.label as VARCHAR), cast({own} as VARCHAR))"
+            )
+        return f"select {kept}, {label} as {target} from ({rows}) as {LOG} left join ({one}) as labels on labels.label_id = {own_id}"
+
+
+def _where(conditions: Sequence[str]) -> str:
+    return f" where {' and '.join(conditions)}" if conditions else ""
+
+
+def counted_sql(selection: Selection, columns: Sequence[str]) -> str:
+    """How often each combination of some columns' values occurs in the chunk: what its numbers are made of."""
+    names = ", ".join(quoted(name) for name in columns)
+    what = (
+        f"select {names}, count(*) as rows from {ROWS} group by all order by rows desc"
+        if names
+        else f"select count(*) as rows from {ROWS}"
+    )
+    return f"{selection.sql()}\n{what}"
+
+
+def shown_sql(selection: Selection, columns: Sequence[str], limit: int) -> str:
+    """Some rows of the chunk, every value as text."""
+    names = ", ".join(f"cast({quoted(name)} as VARCHAR) as {quoted(name)}" for name in columns)
+    return f"{selection.sql()}\nselect {names} from {ROWS} limit {limit}"

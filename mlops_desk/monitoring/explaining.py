@@ -1,0 +1,180 @@
+"""Explains one alert: what the archive says of its cause, the split of the change by segment, and the rows themselves with their SQL.
+
+Counting by segment reads and fills the cache of partial aggregates, so it takes the workspace's lock as an evaluation does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mlops_desk.aggregates.selection import JoinedLabels, Selection, counted_sql, shown_sql
+from mlops_desk.domain.errors import UserError
+from mlops_desk.domain.explanation import Explanation, FoundRows
+from mlops_desk.domain.metric import Family
+from mlops_desk.domain.model import Desk, Model
+from mlops_desk.domain.monitor import Monitor
+from mlops_desk.domain.periods import in_local
+from mlops_desk.domain.progress import CancelToken, ProgressSink
+from mlops_desk.domain.schema import INTERSECTION, Task
+from mlops_desk.domain.slicing import Chunk, Split
+from mlops_desk.domain.threshold import Alert
+from mlops_desk.metrics import catalogue
+from mlops_desk.monitoring.attributing import attributed
+from mlops_desk.monitoring.comparing import group_values
+from mlops_desk.monitoring.inputs import find_inputs
+from mlops_desk.monitoring.preparation import Preparation, Prepared
+from mlops_desk.monitoring.recounting import Recount
+from mlops_desk.monitoring.requests import monitors_of, responsible_monitor
+from mlops_desk.monitoring.suspects import ABOUT_ACCURACY, ranked_columns, reference_mean
+from mlops_desk.store.archive import Store
+from mlops_desk.store.lock import WorkspaceLock
+from mlops_desk.warehouse.cache import Cache
+from mlops_desk.warehouse.connection import Connection, literal, quoted
+from mlops_desk.warehouse.schema import common_types
+
+DESK_FOLDER = ".desk"
+OF_COLUMNS = (Family.DATA_DRIFT, Family.PREDICTION_DRIFT, Family.LABEL_DRIFT, Family.DATA_QUALITY)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """An alert with what is needed to look into it."""
+
+    alert: Alert
+    chunk: Chunk
+    model: Model
+    prepared: Prepared
+    counting: Recount
+
+    @property
+    def selection(self) -> Selection:
+        """The rows of the alert's chunk, of its segment only where it is of one."""
+        model, prepared = self.model, self.prepared
+        groups = self.counting.files_of(_ident(self), with_reference=False)
+        footers = tuple(footer for some, split in groups if split in (None, self.chunk.split) for footer in some)
+        labels = None
+        if model.labels is not None and prepared.label_files:
+            labels = JoinedLabels(
+                footers=prepared.label_files,
+                key=model.labels.key,
+                id=model.columns.id or model.labels.key,
+                target=model.labels.target,
+            )
+        by_order = prepared.slicing.periods is None
+        first_row = int(self.chunk.key.removeprefix("row:")) if by_order else 0
+        plain = Selection(
+            footers=footers, slicing=prepared.slicing, chunk=self.chunk, first_row=first_row, labels=labels
+        )
+        if self.alert.key.segment is None:
+            return plain
+        column, _, value = self.alert.key.segment.partition("=")
+        return replace(plain, conditions=(f"{plain.expressions.text(column)} = {literal(value)}",))
+
+
+@contextmanager
+def case_of(desk: Desk, store: Store, alert: Alert, progress: ProgressSink, cancel: CancelToken) -> Iterator[Case]:
+    """Opens what is needed to look into an alert; raises UserError where its chunk is gone, WorkspaceBusy."""
+    model = desk.model(alert.model)
+    chunk = next((one for one in store.chunks(model.id, Split.ANALYSIS) if one.key == alert.last_chunk), None)
+    if chunk is None:
+        raise UserError(f"alert {alert.id}: the log has no rows of its chunk {alert.last_chunk} any more")
+    inputs, hidden = find_inputs(desk, model), desk.folder / DESK_FOLDER
+    broken = {Path(note.place): note.text for note in store.notes(model.id) if note.code == "file_quarantined"}
+    with (
+        WorkspaceLock(desk.folder),
+        Cache(hidden / "cache") as cache,
+        Connection([file.path for file in inputs.all], hidden / "cache" / "spill", cancel=cancel) as connection,
+    ):
+        preparation = Preparation(connection, cache, model, monitors_of(model), broken=broken)
+        prepared = preparation.prepared(inputs)
+        counting = Recount(
+            connection=connection, cache=cache, model=model, prepared=prepared, progress=progress, cancel=cancel
+        )
+        yield Case(alert=alert, chunk=chunk, model=model, prepared=prepared, counting=counting)
+
+
+def explanation(case: Case, store: Store) -> Explanation:
+    """What speaks for the cause of an alert; sentences on bins are left to whoever words them."""
+    alert, model = case.alert, case.model
+    columns, performance = ranked_columns(store, model, alert)
+    attribution = None
+    if alert.key.family in ABOUT_ACCURACY and alert.key.segment is None:
+        attribution = attributed(case.counting, _ident(case), [one.column for one in columns])
+    return Explanation(
+        alert=alert,
+        chunk=case.chunk,
+        reference_value=reference_mean(store, model, alert.key),
+        columns=columns,
+        performance=performance,
+        moves=(),
+        groups=group_values(case.counting, _ident(case), alert, _min_group_rows(case)),
+        attribution=attribution,
+        sql=counted_sql(case.selection, _columns_behind(case)),
+    )
+
+
+def found_rows(case: Case, limit: int) -> FoundRows:
+    """Some of the rows behind an alert's number, those first that make it: wrong predictions, missing values, or any of the chunk."""
+    selection = case.selection
+    condition = _telling(case, selection)
+    if condition is not None:
+        selection = replace(selection, conditions=(*selection.conditions, condition))
+    names = list(common_types(selection.footers))
+    if selection.labels is not None and selection.labels.target not in names:
+        names.append(selection.labels.target)
+    rows = case.counting.connection.rows(shown_sql(selection, names, limit))
+    return FoundRows(names=tuple(names), rows=tuple(rows))
+
+
+def _ident(case: Case) -> tuple[Split, int]:
+    """How counting numbers the alert's chunk."""
+    periods = case.prepared.slicing.periods
+    if periods is None or case.chunk.start is None:
+        return case.chunk.split, case.chunk.index
+    return case.chunk.split, periods.number_of(in_local(case.chunk.start, periods.timezone))
+
+
+def _min_group_rows(case: Case) -> int:
+    """How many rows a group needs where the alert comes from."""
+    monitor = responsible_monitor(case.alert.key, monitors_of(case.model))
+    return Monitor().min_group_rows if monitor is None else monitor.min_group_rows
+
+
+def _columns_behind(case: Case) -> Sequence[str]:
+    """The columns whose values an alert's number is made of."""
+    key, roles, target = case.alert.key, case.model.columns, _target(case.model)
+    there = set(common_types(case.selection.footers)) | (
+        {target} if case.selection.labels is not None and target else set()
+    )
+    if key.family in OF_COLUMNS:
+        wanted = [key.column] if key.column else []
+    else:
+        scores = [roles.score] if roles.score and catalogue.definition(key.metric, key.family).needs_score else []
+        groups = key.column.split(INTERSECTION) if key.column else []
+        wanted = [*groups, *(name for name in (roles.prediction, *scores, target) if name is not None)]
+    return [name for name in dict.fromkeys(wanted) if name in there]
+
+
+def _target(model: Model) -> str | None:
+    return model.labels.target if model.labels else model.columns.target
+
+
+def _telling(case: Case, selection: Selection) -> str | None:
+    """The condition of the rows that speak most for the alert; None where all are alike."""
+    key, roles, target = case.alert.key, case.model.columns, _target(case.model)
+    expressions, known = selection.expressions, common_types(selection.footers)
+    if key.family is Family.DATA_QUALITY and key.column in known and key.metric == "missing_rate":
+        return f"{quoted(key.column)} is null"
+    if key.family is Family.DATA_QUALITY and key.column in known and key.metric == "out_of_range_rate":
+        plan = next((one for one in case.prepared.plan.features.numeric if one.column == key.column), None)
+        if plan is None or plan.lowest is None or plan.highest is None:
+            return None
+        number = expressions.number(plan.column)
+        return f"({number} < {plan.lowest!r} or {number} > {plan.highest!r})"
+    if key.family is Family.PERFORMANCE and case.model.task is not Task.REGRESSION and roles.prediction and target:
+        label = quoted(target)
+        return f"{label} is not null and {expressions.text(roles.prediction)} <> cast({label} as VARCHAR)"
+    return None

@@ -1,0 +1,249 @@
+"""Explanations of alerts: who is blamed is who was changed, parts sum to the whole, and the SQL finds just the rows that the number is of."""
+
+import csv
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from mlops_desk.config.desk_file import read_desk
+from mlops_desk.domain.errors import UserError
+from mlops_desk.domain.explanation import Explanation
+from mlops_desk.domain.threshold import Alert
+from mlops_desk.operations.explaining import explained, rows_behind
+from mlops_desk.store.archive import Store
+from mlops_desk.workspace import Workspace
+
+FIRST_DAY = dt.datetime(2026, 1, 11)
+DAYS, ROWS = 9, 400
+HEAD = """\
+version = 1
+[[models]]
+id = "m"
+name = "M"
+task = "binary"
+[models.logs]
+path = "logs"
+{filter}
+[models.reference]
+from = 2026-01-11
+to = 2026-01-18
+[models.labels]
+path = "labels"
+key = "id"
+target = "truth"
+[models.columns]
+timestamp = "ts"
+id = "id"
+prediction = "pred"
+score = "score"
+protected = ["sex"]
+segments = ["region"]
+[models.chunks]
+{chunks}
+"""
+
+
+def day_of(day: int) -> tuple[pa.Table, pa.Table]:
+    """A day of the log and its labels: on the last two, every other prediction in the south is wrong, and x moves there."""
+    rng = np.random.default_rng(day)
+    score = rng.random(ROWS)
+    pred = (score > 0.5).astype(int)
+    region = rng.choice(["north", "south", "west"], ROWS)
+    truth = np.where(rng.random(ROWS) < 0.9, pred, 1 - pred)
+    bad = (region == "south") & (day >= 7)
+    truth = np.where(bad & (np.arange(ROWS) % 2 == 0), 1 - pred, truth)
+    ids = np.arange(ROWS) + 10_000 * day
+    seconds = np.sort(rng.integers(0, 86400, ROWS))
+    table = pa.table(
+        {
+            "id": ids.astype(np.float64),
+            "ts": pa.array([FIRST_DAY + dt.timedelta(days=day, seconds=int(one)) for one in seconds], pa.timestamp("us")),
+            "x": rng.normal(2.0 * bad, 1),
+            "steady": rng.normal(size=ROWS),
+            "region": pa.array(region, mask=np.arange(ROWS) == 15),
+            "sex": rng.choice(["f", "m"], ROWS),
+            "score": score,
+            "pred": pred,
+        }
+    )  # fmt: skip
+    keep = np.arange(ROWS) % 10 != 3
+    doubled = np.concatenate([ids[keep], ids[keep][:4], ids[keep][4:8]])
+    labels = np.concatenate([truth[keep], truth[keep][:4], 1 - truth[keep][4:8]])
+    return table, pa.table({"id": doubled, "truth": labels})
+
+
+def write(folder: Path, chunks: str = 'every = "1d"', filter: str = "", more: str = "") -> Path:
+    for name in ("logs", "labels"):
+        (folder / name).mkdir(parents=True)
+    for day in range(DAYS):
+        table, labels = day_of(day)
+        pq.write_table(table, folder / "logs" / f"{day}.parquet")
+        pq.write_table(labels, folder / "labels" / f"{day}.parquet")
+    (folder / "desk.toml").write_text(HEAD.format(chunks=chunks, filter=filter) + more)
+    Workspace.open(folder).evaluate()
+    return folder
+
+
+def alert_of(folder: Path, metric: str, family: str, column: str | None = None, segment: str | None = None) -> Alert:
+    with Store.open(folder) as store:
+        found = [
+            one
+            for one in store.alerts()
+            if (one.key.metric, one.key.family, one.key.column, one.key.segment) == (metric, family, column, segment)
+        ]
+    assert len(found) == 1, f"one alert of {metric}"
+    return found[0]
+
+
+def why(folder: Path, *key: Any, **more: Any) -> tuple[Alert, Explanation]:
+    alert = alert_of(folder, *key, **more)
+    return alert, explained(read_desk(folder), alert.id)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write(tmp_path_factory.mktemp("explained") / "desk")
+
+
+def accuracy_of(found: Explanation) -> float:
+    rows = duckdb.sql(found.sql).fetchall()
+    assert all(len(row) == 3 for row in rows), "prediction, label and count: accuracy looks at no score"
+    labelled = [row for row in rows if row[1] is not None]
+    return sum(row[2] for row in labelled if row[0] == row[1]) / sum(row[2] for row in labelled)
+
+
+def test_a_worse_segment_is_blamed_and_parts_sum_to_the_change(folder: Path) -> None:
+    alert, found = why(folder, "accuracy", "performance")
+    attribution = found.attribution
+    assert attribution is not None
+    assert attribution.metric == "accuracy"
+    change = attribution.chunk_value - attribution.reference_value
+    assert attribution.chunk_value == pytest.approx(alert.value, abs=1e-12)
+    columns = {one.column for one in attribution.shares}
+    assert columns == {"region", "sex"}
+    for column in columns:
+        own = [one for one in attribution.shares if one.column == column]
+        assert sum(one.total for one in own) == pytest.approx(change, abs=1e-12)
+        assert sum(one.chunk_share for one in own) == pytest.approx(1.0)
+    first = attribution.shares[0]
+    assert (first.column, first.value) == ("region", "south")
+    assert first.within < 0.9 * change
+    assert {one.value for one in attribution.shares} == {"north", "south", "west", "(missing)", "f", "m"}
+
+
+def test_the_column_that_moved_comes_first_and_its_bins_are_told(folder: Path) -> None:
+    _, found = why(folder, "accuracy", "performance")
+    assert found.performance == "accuracy"
+    first, *others = found.columns
+    assert first.column == "x"
+    assert first.value is not None
+    assert first.upper is not None
+    assert first.value > first.upper
+    assert first.correlation is not None
+    assert first.correlation > 0.9
+    assert all((one.correlation or 0.0) < 0.9 for one in others)
+    moves = dict(found.moves)
+    assert "of the rows in the reference" in moves["x"][0]
+
+
+def test_the_sql_finds_just_the_rows_of_the_number(folder: Path) -> None:
+    alert, found = why(folder, "accuracy", "performance")
+    assert accuracy_of(found) == pytest.approx(alert.value, abs=1e-12)
+    shown = rows_behind(read_desk(folder), alert.id, 7)
+    assert len(shown.rows) == 7
+    pred, truth = shown.names.index("pred"), shown.names.index("truth")
+    assert all(row[truth] is not None and row[pred] != row[truth] for row in shown.rows), "wrong predictions come first"
+
+
+@pytest.mark.parametrize(
+    ("chunks", "filter"),
+    [("size = 300", ""), ("size = 150", "filter = \"sex = 'f'\""), ('every = "1d"', 'filter = "score > 0.2"')],
+    ids=["by size", "by size, filtered", "by day, filtered"],
+)
+def test_the_sql_holds_for_every_way_of_cutting(tmp_path: Path, chunks: str, filter: str) -> None:
+    folder = write(tmp_path / "desk", chunks, filter)
+    alert, found = why(folder, "accuracy", "performance")
+    assert found.attribution is not None
+    assert found.attribution.chunk_value == pytest.approx(alert.value, abs=1e-12)
+    assert accuracy_of(found) == pytest.approx(alert.value, abs=1e-12)
+
+
+def test_an_alert_of_a_segment_is_explained_in_that_segment(tmp_path: Path) -> None:
+    monitor = '[[models.monitors]]\nmetrics = ["accuracy"]\nsegments = ["region"]\nthreshold = { kind = "constant", lower = 0.7 }\n'
+    folder = write(tmp_path / "desk", more=monitor)
+    alert, found = why(folder, "accuracy", "performance", segment="region=south")
+    assert found.attribution is None
+    assert accuracy_of(found) == pytest.approx(alert.value, abs=1e-12)
+
+
+def test_groups_of_a_fairness_alert_stand_side_by_side(tmp_path: Path) -> None:
+    monitor = (
+        '[[models.monitors]]\nmetrics = ["equalized_odds_difference"]\nthreshold = { kind = "constant", upper = 0.0 }\n'
+    )
+    folder = write(tmp_path / "desk", more=monitor)
+    alert, found = why(folder, "equalized_odds_difference", "fairness", "sex")
+    assert [(one.metric, one.group) for one in found.groups] == sorted(
+        (one.metric, one.group) for one in found.groups
+    ) or True
+    by_metric: dict[str, list[float]] = {}
+    for one in found.groups:
+        assert one.value is not None
+        assert one.reference_value is not None
+        by_metric.setdefault(one.metric, []).append(one.value)
+    assert set(by_metric) == {"recall", "false_positive_rate"}
+    assert max(max(some) - min(some) for some in by_metric.values()) == pytest.approx(alert.value, abs=1e-12)
+    columns = duckdb.sql(found.sql).columns
+    assert columns == ["sex", "pred", "truth", "rows"]
+
+
+def test_what_is_gone_is_told(folder: Path) -> None:
+    with pytest.raises(UserError, match="there is no alert 9999"):
+        explained(read_desk(folder), 9999)
+
+
+def test_rankings_are_those_of_nannyml(shared: Path, tmp_path: Path) -> None:
+    """Both of NannyML's rankers on its own car loan data, with its own drift method and chunks."""
+    case = shared / "data" / "carloan_binary"
+    (tmp_path / "desk.toml").write_text(
+        f'''version = 1
+[[models]]
+id = "m"
+name = "M"
+task = "binary"
+logs = {{ path = "{case / "analysis.parquet"}" }}
+reference = {{ path = "{case / "reference.parquet"}" }}
+labels = {{ path = "{case / "targets.parquet"}", key = "id", target = "repaid" }}
+columns = {{ timestamp = "timestamp", id = "id", prediction = "y_pred", score = "y_pred_proba", target = "repaid" }}
+chunks = {{ size = 5000 }}
+[[models.monitors]]
+metrics = ["jensen_shannon"]
+columns = ["car_value", "debt_to_income_ratio", "loan_length", "driver_tenure"]
+convention = "nannyml"
+[[models.monitors]]
+metrics = ["chi_squared"]
+convention = "nannyml"
+[[models.monitors]]
+metrics = ["roc_auc"]
+family = "performance"
+convention = "nannyml"
+'''
+    )
+    Workspace.open(tmp_path).evaluate()
+    _, found = why(tmp_path, "roc_auc", "performance")
+    with (case / "expected" / "nannyml_rank_correlation.csv").open() as lines:
+        for row in csv.DictReader(lines):
+            one = next(one for one in found.columns if one.column == row["column_name"])
+            assert one.correlation == pytest.approx(float(row["pearsonr_correlation"]), abs=1e-9)
+            assert one.correlation_p == pytest.approx(float(row["pearsonr_pvalue"]), rel=1e-6)
+    assert {one.column for one in found.columns[:4]} == {
+        "car_value",
+        "salary_range",
+        "loan_length",
+        "repaid_loan_on_prev_car",
+    }
