@@ -110,7 +110,8 @@ class ScanPlan:
 
     Attributes
     ----------
-    filter : SQL predicate on the rows. slicing : names the rule of chunks and splits. segment : a column by whose values rows are counted, None for all rows.
+    filter : SQL predicate on the rows. slicing : names the rule of chunks and splits.
+    segment : a column, or several joined by ×, by whose values rows are counted; None for all rows.
     """
 
     features: FeaturePlan

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from mlops_desk.aggregates.expressions import LOG, SIDE, Expressions
 from mlops_desk.aggregates.parts import NO_PART, Batch
 from mlops_desk.aggregates.plan import ScanPlan
-from mlops_desk.warehouse.connection import Columns, Connection, quoted
+from mlops_desk.domain.schema import INTERSECTION
+from mlops_desk.warehouse.connection import Columns, Connection, literal, quoted
 from mlops_desk.warehouse.footers import file_list, partition_keys
 
 Slot = tuple[int, str | None]
@@ -45,7 +46,12 @@ class Source:
         """The grouping columns of a query: p, and s where rows are counted by segment."""
         if self.plan.segment is None:
             return f"{self.part} p"
-        return f"{self.part} p, {self.expressions.text(self.plan.segment)} s"
+        return f"{self.part} p, {self._segment(self.plan.segment)} s"
+
+    def _segment(self, name: str) -> str:
+        """The values of a column as text, or those of several columns (joined by ×) joined; NULL where one of them is."""
+        names = [name] if name in self.expressions.types else name.split(INTERSECTION)
+        return f" || {literal(INTERSECTION)} || ".join(self.expressions.text(one) for one in names)
 
     @property
     def is_stated(self) -> bool:

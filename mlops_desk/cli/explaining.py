@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mlops_desk import theme
 from mlops_desk.cli.call import Call
 from mlops_desk.cli.interruption import interruptible
 from mlops_desk.cli.terminal import Terminal
 from mlops_desk.cli.workspaces import SEVERITY_MARKS, Json, alert_json, key_json, opened
-from mlops_desk.domain.explanation import Attribution, Explanation, RankedColumn
+from mlops_desk.domain.explanation import Attribution, Explanation, RankedColumn, WeakSlice
 from mlops_desk.domain.metric import Family
 from mlops_desk.operations.explaining import explained, rows_behind
-from mlops_desk.reporting.naming import chunk_text, metric_name, series_title, value_text
+from mlops_desk.reporting.naming import chunk_text, metric_name, p_value_text, segment_text, series_title, value_text
 
 COLUMNS_SHOWN, SEGMENTS_SHOWN = 8, 8
 
@@ -60,6 +62,8 @@ def tell(terminal: Terminal, found: Explanation, timezone: str) -> None:
     _tell_groups(terminal, found)
     if found.attribution is not None:
         _tell_attribution(terminal, found.attribution)
+    if found.weak:
+        _tell_weak(terminal, found.weak)
     if found.columns:
         _tell_columns(terminal, found)
     terminal.line()
@@ -106,6 +110,23 @@ def _tell_attribution(terminal: Terminal, found: Attribution) -> None:
     terminal.table(("segment", "part", "by mix", "within", "share of rows", name.lower()), rows, right=(1, 2, 3))
 
 
+def _tell_weak(terminal: Terminal, weak: Sequence[WeakSlice]) -> None:
+    terminal.line()
+    terminal.line("weakest slices: worse than the rest beyond chance, allowing for all that were looked at")
+    rows = [
+        (
+            " and ".join(segment_text(part) for part in one.parts),
+            theme.count(one.rows),
+            theme.percent(one.share),
+            theme.number(one.value),
+            theme.number(one.rest),
+            p_value_text(one.p),
+        )
+        for one in weak[:SEGMENTS_SHOWN]
+    ]
+    terminal.table(("slice", "rows", "share", "here", "elsewhere", "p"), rows, right=(1, 2, 3, 4, 5))
+
+
 def _tell_columns(terminal: Terminal, found: Explanation) -> None:
     terminal.line()
     with_what = "" if found.performance is None else f" and how they go along with {found.performance}"
@@ -123,7 +144,7 @@ def _column_row(one: RankedColumn) -> tuple[str, ...]:
         theme.WORDS[one.verdict],
         theme.count(one.alerts),
         theme.number(one.correlation),
-        theme.number(one.correlation_p),
+        p_value_text(one.correlation_p),
     )
 
 
@@ -179,5 +200,16 @@ def explanation_json(found: Explanation) -> Json:
                 for one in attribution.shares
             ],
         },
+        "weak": [
+            {
+                "parts": list(one.parts),
+                "rows": one.rows,
+                "share": one.share,
+                "value": one.value,
+                "rest": one.rest,
+                "p": one.p,
+            }
+            for one in found.weak
+        ],
         "sql": found.sql,
     }

@@ -72,6 +72,24 @@ class Attribution:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WeakSlice:
+    """A segment of the chunk, or a pair of them, that fares worse than the rest beyond chance.
+
+    Attributes
+    ----------
+    parts : `column=value`. share : of the labelled rows. value, rest : accuracy (of a regression the mean absolute error) in it and outside.
+    p : adjusted for all slices that were looked at.
+    """
+
+    parts: tuple[str, ...]
+    rows: int
+    share: float
+    value: float
+    rest: float
+    p: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GroupValue:
     """A protected group beside the others: its value of a metric that the alert compares, and its rows in the chunk; None where untested."""
 
@@ -91,7 +109,7 @@ class Explanation:
     chunk : the latest that breached. reference_value : the mean of the series over the reference chunks, None where they have none.
     columns : suspects, the most drifted first. performance : the metric that their correlation is with, None where there is none.
     moves : sentences on the bins or categories that moved most, by column. groups : of a fairness alert.
-    attribution : of a change of accuracy, None where the alert is about something else. sql : finds the rows behind the number.
+    attribution, weak : of accuracy, None and empty where the alert is about something else. sql : finds the rows behind the number.
     """
 
     alert: Alert
@@ -102,6 +120,7 @@ class Explanation:
     moves: tuple[tuple[str, tuple[str, ...]], ...]
     groups: tuple[GroupValue, ...]
     attribution: Attribution | None
+    weak: tuple[WeakSlice, ...]
     sql: str
 
 

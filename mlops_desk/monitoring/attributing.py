@@ -4,23 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 
 from mlops_desk.aggregates.plan import FeaturePlan
 from mlops_desk.aggregates.slices import OutcomeTables
-from mlops_desk.domain.explanation import Attribution, SegmentShare
+from mlops_desk.domain.explanation import Attribution, SegmentShare, WeakSlice
 from mlops_desk.domain.model import Model
 from mlops_desk.domain.progress import Progress
-from mlops_desk.domain.schema import Kind, Role, Task
+from mlops_desk.domain.schema import INTERSECTION, Kind, Role, Task
 from mlops_desk.metrics.attribution import NO_ROWS, Part, contributions
+from mlops_desk.metrics.slice_search import Sums, weak_slices
 from mlops_desk.monitoring.counting import ChunkId
 from mlops_desk.monitoring.preparation import Prepared
 from mlops_desk.monitoring.recounting import Recount
 
 MISSING = "(missing)"
 """Name of the rows without a value of a column."""
+NO_OUTCOMES = OutcomeTables(rows=0, labelled=0)
 COLUMNS_AT_MOST = 12
+PAIRED_AT_MOST = 6
+"""Columns of which pairs of segments are looked at, too."""
 VALUES_AT_MOST = 200
 """A column with more values is no way to cut rows into segments."""
 
@@ -74,20 +79,52 @@ def _completed(parts: dict[str, Part], everything: Part) -> dict[str, Part]:
     return {**parts, MISSING: Part(rows=everything.rows - named.rows, total=everything.total - named.total)}
 
 
+def weak_slices_of(counting: Recount, chunk: ChunkId, suspects: Sequence[str]) -> tuple[WeakSlice, ...]:
+    """The segments of a chunk, and pairs of segments, that fare worse than the rest beyond chance; empty for a model without outcomes."""
+    plan = counting.prepared.plan
+    if plan.outcome is None:
+        return ()
+    groups = counting.files_of(chunk, with_reference=False)
+    bare = replace(plan, features=FeaturePlan(numeric=(), categorical=(), types=plan.features.types))
+    columns = _columns(counting.model, counting.prepared, suspects)
+    whole = _sums(counting.sides(bare, groups, chunk).chunk.get("", NO_OUTCOMES))
+    slices: dict[tuple[str, ...], Sums] = {}
+    wanted = [(name,) for name in columns] + list(combinations(columns[:PAIRED_AT_MOST], 2))
+    for index, names in enumerate(wanted):
+        counting.cancel.raise_if_cancelled()
+        counting.progress(Progress(stage=f"searching {INTERSECTION.join(names)}", share=index / len(wanted)))
+        tables = counting.sides(replace(bare, segment=INTERSECTION.join(names)), groups, chunk).chunk
+        if len(tables) > VALUES_AT_MOST:
+            continue
+        for value, table in tables.items():
+            values = value.split(INTERSECTION) if len(names) > 1 else [value]
+            if len(values) == len(names):  # a value that holds × itself cannot be told apart
+                slices[tuple(f"{name}={one}" for name, one in zip(names, values, strict=True))] = _sums(table)
+    found = weak_slices(whole, slices, higher_is_better=counting.model.task is not Task.REGRESSION)
+    return tuple(
+        WeakSlice(
+            parts=one.parts, rows=one.rows, share=one.rows / whole.rows, value=one.mean, rest=one.rest_mean, p=one.p
+        )
+        for one in found
+    )
+
+
 def _parts(tables: Mapping[str, OutcomeTables]) -> dict[str, Part]:
     """Parts by segment value."""
-    return {name: _part(table) for name, table in tables.items()}
+    sums = {name: _sums(table) for name, table in tables.items()}
+    return {name: Part(rows=one.rows, total=one.total) for name, one in sums.items()}
 
 
-def _part(table: OutcomeTables) -> Part:
+def _sums(table: OutcomeTables) -> Sums:
     """Rows with prediction and label, and how many are right, or their absolute errors summed."""
     if table.errors is not None:
-        return Part(rows=table.errors.n, total=table.errors.absolute)
+        return Sums(rows=table.errors.n, total=table.errors.absolute, squares=table.errors.squares)
+    rows, right = 0, 0.0
     if table.confusion is not None:
-        return Part(rows=table.confusion.labelled, total=float(np.trace(table.confusion.counts)))
-    if table.binary is None:
-        return NO_ROWS
-    return Part(rows=int(table.binary[:, :2].sum()), total=float(table.binary[0, 0] + table.binary[1, 1]))
+        rows, right = table.confusion.labelled, float(np.trace(table.confusion.counts))
+    elif table.binary is not None:
+        rows, right = int(table.binary[:, :2].sum()), float(table.binary[0, 0] + table.binary[1, 1])
+    return Sums(rows=rows, total=right, squares=right)
 
 
 def _sum(parts: Mapping[str, Part]) -> Part:

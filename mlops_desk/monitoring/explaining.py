@@ -12,7 +12,7 @@ from pathlib import Path
 
 from mlops_desk.aggregates.selection import JoinedLabels, Selection, counted_sql, shown_sql
 from mlops_desk.domain.errors import UserError
-from mlops_desk.domain.explanation import Explanation, FoundRows
+from mlops_desk.domain.explanation import Attribution, Explanation, FoundRows, WeakSlice
 from mlops_desk.domain.metric import Family
 from mlops_desk.domain.model import Desk, Model
 from mlops_desk.domain.monitor import Monitor
@@ -22,7 +22,7 @@ from mlops_desk.domain.schema import INTERSECTION, Task
 from mlops_desk.domain.slicing import Chunk, Split
 from mlops_desk.domain.threshold import Alert
 from mlops_desk.metrics import catalogue
-from mlops_desk.monitoring.attributing import attributed
+from mlops_desk.monitoring.attributing import attributed, weak_slices_of
 from mlops_desk.monitoring.comparing import group_values
 from mlops_desk.monitoring.inputs import find_inputs
 from mlops_desk.monitoring.preparation import Preparation, Prepared
@@ -100,9 +100,12 @@ def explanation(case: Case, store: Store) -> Explanation:
     """What speaks for the cause of an alert; sentences on bins are left to whoever words them."""
     alert, model = case.alert, case.model
     columns, performance = ranked_columns(store, model, alert)
-    attribution = None
+    attribution: Attribution | None = None
+    weak: tuple[WeakSlice, ...] = ()
     if alert.key.family in ABOUT_ACCURACY and alert.key.segment is None:
-        attribution = attributed(case.counting, _ident(case), [one.column for one in columns])
+        names = [one.column for one in columns]
+        attribution = attributed(case.counting, _ident(case), names)
+        weak = weak_slices_of(case.counting, _ident(case), names)
     return Explanation(
         alert=alert,
         chunk=case.chunk,
@@ -112,6 +115,7 @@ def explanation(case: Case, store: Store) -> Explanation:
         moves=(),
         groups=group_values(case.counting, _ident(case), alert, _min_group_rows(case)),
         attribution=attribution,
+        weak=weak,
         sql=counted_sql(case.selection, _columns_behind(case)),
     )
 

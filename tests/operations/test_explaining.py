@@ -137,6 +137,23 @@ def test_a_worse_segment_is_blamed_and_parts_sum_to_the_change(folder: Path) -> 
     assert {one.value for one in attribution.shares} == {"north", "south", "west", "(missing)", "f", "m"}
 
 
+def test_weak_slices_are_those_that_were_made_weak(folder: Path) -> None:
+    _, found = why(folder, "accuracy", "performance")
+    assert found.weak[0].parts == ("region=south",)
+    assert all("region=south" in one.parts for one in found.weak)
+    table, labels = day_of(DAYS - 1)
+    truth: dict[int, set[int]] = {}
+    for key, label in zip(labels["id"].to_pylist(), labels["truth"].to_pylist(), strict=True):
+        truth.setdefault(key, set()).add(label)
+    rows = [
+        (pred, next(iter(truth[int(key)])))
+        for key, region, pred in zip(*(table[name].to_pylist() for name in ("id", "region", "pred")), strict=True)
+        if region == "south" and len(truth.get(int(key), ())) == 1
+    ]
+    assert found.weak[0].rows == len(rows)
+    assert found.weak[0].value == pytest.approx(sum(pred == label for pred, label in rows) / len(rows))
+
+
 def test_the_column_that_moved_comes_first_and_its_bins_are_told(folder: Path) -> None:
     _, found = why(folder, "accuracy", "performance")
     assert found.performance == "accuracy"
