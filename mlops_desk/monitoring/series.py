@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
+from mlops_desk.aggregates.packing import packed, unpacked
 from mlops_desk.aggregates.slices import FeatureTables, OutcomeTables
 from mlops_desk.aggregates.tables import CategoryTable, ValueTable
 from mlops_desk.domain.metric import Family, Limits, Measurement, MetricValue, SeriesKey, untested
@@ -110,8 +111,16 @@ class SeriesBuilder:
         return found
 
     def _calibrator(self, subject: Subject) -> Calibrator:
-        outcomes = subject.slices.reference.outcomes
-        return fit_calibrator(None if outcomes is None else outcomes.scores.get(""))
+        """The calibrator of a subject's reference, kept once it is fitted."""
+        name = f"{self._model.id}:K:{digest((), subject.reference_name, repr(subject.slices.segment))}"
+        body = self._cache.get([name]).get(name)
+        if body is None:
+            outcomes = subject.slices.reference.outcomes
+            fitted = fit_calibrator(None if outcomes is None else outcomes.scores.get(""))
+            self._cache.put({name: packed((fitted.scores, fitted.probabilities, fitted.rows, fitted.unusable))})
+            return fitted
+        scores, probabilities, rows, unusable = unpacked(body)
+        return Calibrator(scores=scores, probabilities=probabilities, rows=rows, unusable=unusable)
 
     def _judged(
         self,
