@@ -94,7 +94,7 @@ class Workspace:
         from mlops_desk.monitoring.evaluation import evaluate
         from mlops_desk.operations.history import prune
         from mlops_desk.operations.input_watch import looked_at
-        from mlops_desk.operations.retraining import record_ends
+        from mlops_desk.operations.run_ends import record_ends
 
         self._reread()
         look, _ = looked_at(self.desk)
@@ -205,7 +205,7 @@ class Workspace:
 
     def runs(self, model: str | None = None) -> tuple[RetrainingRun, ...]:
         """Retraining runs of a model, or of all, as they are now, the latest first."""
-        from mlops_desk.operations.retraining import latest_runs, record_ends
+        from mlops_desk.operations.run_ends import latest_runs, record_ends
 
         wanted = None if model is None else self.model(model).id
         record_ends(self.desk, now=_now())
@@ -221,7 +221,7 @@ class Workspace:
         self, run_id: int, *, on_output: Callable[[str], None] | None = None, cancel: CancelToken | None = None
     ) -> RetrainingRun:
         """Waits for the end of a run and hands on what it prints; cancelling ends the waiting (raises Cancelled), not the run."""
-        from mlops_desk.operations.retraining import record_ends
+        from mlops_desk.operations.run_ends import record_ends
         from mlops_desk.retraining import runner
 
         run = runner.wait(self.folder, run_id, on_output=on_output, cancel=cancel)

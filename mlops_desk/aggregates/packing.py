@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import fields, is_dataclass
+from dataclasses import fields
 from typing import Any
 
 import msgspec
@@ -28,6 +28,9 @@ TYPES: dict[str, type] = {
 }
 ARRAY, OBJECT, TUPLE = "a", "o", "t"
 DTYPES = ("int64", "float64")
+_DTYPE_NAMES = {np.dtype(name): name for name in DTYPES}
+_FIELDS = {cls: tuple(entry.name for entry in fields(cls)) for cls in TYPES.values()}
+_ATOMS = frozenset({int, str, float, bool, bytes, type(None)})
 
 
 def packed(value: object) -> bytes:
@@ -44,11 +47,14 @@ def unpacked(body: bytes) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, np.ndarray):
-        return [ARRAY, value.dtype.name, list(value.shape), value.tobytes()]
-    if is_dataclass(value):
-        named = {entry.name: _plain(getattr(value, entry.name)) for entry in fields(value)}
-        return [OBJECT, type(value).__name__, {name: entry for name, entry in named.items() if entry is not None}]
+    cls = type(value)
+    if cls in _ATOMS:
+        return value
+    if cls is np.ndarray:
+        return [ARRAY, _DTYPE_NAMES[value.dtype], value.shape, value.tobytes()]
+    if cls in _FIELDS:
+        named = ((name, getattr(value, name)) for name in _FIELDS[cls])
+        return [OBJECT, cls.__name__, {name: _plain(entry) for name, entry in named if entry is not None}]
     if isinstance(value, dict):
         return {key: _plain(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
@@ -57,9 +63,10 @@ def _plain(value: Any) -> Any:
 
 
 def _restored(plain: Any) -> Any:
-    if isinstance(plain, dict):
+    cls = type(plain)
+    if cls is dict:
         return {key: _restored(entry) for key, entry in plain.items()}
-    if not isinstance(plain, list):
+    if cls is not list:
         return plain
     if plain[0] == ARRAY:
         if plain[1] not in DTYPES:

@@ -168,6 +168,13 @@ class CategoryTable:
         """Rows with a value."""
         return int(self.counts.sum())
 
+    @cached_property
+    def present(self) -> frozenset[str]:
+        """The categories that have rows."""
+        return frozenset(
+            category for category, count in zip(self.categories, self.counts.tolist(), strict=True) if count
+        )
+
     @property
     def rows(self) -> int:
         """All rows, missing ones included."""
@@ -231,6 +238,13 @@ class ScoreTable:
     def labelled(self) -> Counts:
         """(k, 2) labelled rows by score and label."""
         return np.asarray(self.counts[:, :, :UNLABELLED].sum(axis=1), dtype=np.int64)
+
+    @cached_property
+    def labelled_before(self) -> Counts:
+        """(k + 1, 2) labelled rows by label before each score, and at the end all of them."""
+        rows = np.zeros((len(self.labelled) + 1, 2), dtype=np.int64)
+        np.cumsum(self.labelled, axis=0, out=rows[1:])
+        return rows
 
     @cached_property
     def confusion(self) -> Counts:

@@ -16,7 +16,7 @@ EXIT_CODES = """\
 exit codes:
   0    done; a file that was left out or a metric that was not tested is a warning on stderr
   1    alerts at or above --fail-on
-  2    wrong usage or configuration, or data of which nothing can be judged
+  2    wrong usage or configuration, or a model asked for of which nothing can be judged: stderr names it, the others are judged
   3    a retraining run failed
   4    another process is writing the workspace and did not finish within 10 s
   70   a defect of the program; the line on stderr names the file with the details
@@ -114,6 +114,7 @@ def _add_beginning(commands: argparse._SubParsersAction[Parser]) -> None:
 
 def _add_evaluation(commands: argparse._SubParsersAction[Parser]) -> None:
     run = _add(commands, "run", "evaluate what is new")
+    run.epilog = "Exits with 2 where any model asked for cannot be judged: stderr names it, and the others are judged and stored."
     _model(run)
     run.add_argument("--full", action="store_true", help="evaluate everything anew")
     run.add_argument(

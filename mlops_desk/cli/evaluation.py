@@ -8,6 +8,7 @@ from mlops_desk import theme
 from mlops_desk.cli.call import Call
 from mlops_desk.cli.interruption import interruptible
 from mlops_desk.cli.terminal import Terminal
+from mlops_desk.cli.thrift import spare_processor_time
 from mlops_desk.cli.workspaces import Json, alert_json, chosen_models, note_json, opened, warn_of_notes
 from mlops_desk.domain.errors import UserError
 from mlops_desk.domain.evaluation import EvaluationOutcome, ModelOutcome
@@ -19,6 +20,7 @@ FAILED_ON = 1
 
 def run(call: Call) -> int:
     """Evaluates what is new and tells what came of it."""
+    spare_processor_time()
     arguments, terminal = call.arguments, call.terminal
     workspace = opened(arguments)
     models = chosen_models(workspace, arguments)

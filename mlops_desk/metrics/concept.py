@@ -59,14 +59,14 @@ def score_strata(reference: ScoreTable, chunk: ScoreTable) -> Floats:
     if reference.exact != chunk.exact:
         raise ValueError("an exact table and a table of cells have no common strata")
     marks = [reference.scores, chunk.scores] if reference.exact else [reference.cells, chunk.cells]
-    reached = np.cumsum(reference.labelled.sum(axis=1))
+    before = reference.labelled_before
+    reached = before[1:, 0] + before[1:, 1]
     ranks = reached[-1] * np.arange(1, STRATA) / STRATA
     borders = np.unique(np.asarray(marks[0])[np.searchsorted(reached, ranks, side="left")])
     strata = np.zeros((len(borders) + 1, 2, 2))
     for sample, (table, mark) in enumerate(zip((reference, chunk), marks, strict=True)):
-        up_to = np.concatenate([[[0, 0]], np.cumsum(table.labelled, axis=0)])
         ends = np.append(np.searchsorted(np.asarray(mark), borders, side="right"), len(table.labelled))
-        strata[:, sample] = np.diff(up_to[ends], axis=0, prepend=0)
+        strata[:, sample] = np.diff(table.labelled_before[ends], axis=0, prepend=0)
     return strata
 
 

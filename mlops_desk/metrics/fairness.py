@@ -9,7 +9,7 @@ of group / overall or its inverse. Intervals are of the two rates compared, chos
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from mlops_desk.aggregates.tables import Counts, GroupTable
@@ -61,20 +61,21 @@ class GroupRate:
     rate: Rate | None
 
 
-def rate_of(metric: str, counts: Counts) -> Rate:
-    """The hits and rows of a rate, rows may be 0; (2, 3) rows by prediction and label (negative, positive, unlabelled)."""
+def rates_of(counts: Counts) -> dict[str, Rate]:
+    """The hits and rows of every rate, rows may be 0; (2, 3) rows by prediction and label (negative, positive, unlabelled)."""
     (tn, fn, rejected), (fp, tp, selected) = counts.tolist()
-    hits, rows = {
-        "prediction_rate": (fp + tp + selected, tn + fn + rejected + fp + tp + selected),
-        "recall": (tp, tp + fn),
-        "specificity": (tn, tn + fp),
-        "false_positive_rate": (fp, tn + fp),
-        "false_negative_rate": (fn, tp + fn),
-        "precision": (tp, tp + fp),
-        "accuracy": (tp + tn, tp + tn + fp + fn),
-        "label_rate": (tp + fn, tp + tn + fp + fn),
-    }[metric]
-    return Rate(float(hits), float(rows))
+    labelled, predicted = float(tp + tn + fp + fn), float(fp + tp + selected)
+    positives, negatives = float(tp + fn), float(tn + fp)
+    return {
+        "prediction_rate": Rate(predicted, predicted + float(tn + fn + rejected)),
+        "recall": Rate(float(tp), positives),
+        "specificity": Rate(float(tn), negatives),
+        "false_positive_rate": Rate(float(fp), negatives),
+        "false_negative_rate": Rate(float(fn), positives),
+        "precision": Rate(float(tp), float(tp + fp)),
+        "accuracy": Rate(float(tp + tn), labelled),
+        "label_rate": Rate(positives, labelled),
+    }
 
 
 def group_fairness(
@@ -98,13 +99,14 @@ def group_fairness(
     compared = {metric for _, metrics, _, _ in comparisons for metric in metrics}
     readings: list[Reading] = []
     held: dict[str, list[GroupRate]] = {}
+    by_group = [(group, rates_of(counts)) for group, counts in zip(table.groups, table.counts, strict=True)]
     for metric in NO_ROWS_FOR:
         asked = wanted is None or metric in wanted
         if not asked and metric not in compared:
             continue
         held[metric] = []
-        for group, counts in zip(table.groups, table.counts, strict=True):
-            found = _group_rate(metric, group, counts, min_group_rows, convention)
+        for group, rates in by_group:
+            found = _group_rate(metric, group, rates, min_group_rows, convention)
             if not isinstance(found, str):
                 held[metric].append(found)
             if asked:
@@ -114,9 +116,9 @@ def group_fairness(
             for group, counts in zip(table.groups, table.counts, strict=True):
                 count = Measurement(float(counts[place]))
                 readings.append(Reading(metric=metric, measurement=count, group=group, class_=table.class_))
-    overall = table.counts.sum(axis=0)
+    overall = rates_of(table.counts.sum(axis=0))
     for name, metrics, compare, worse in comparisons:
-        found_values = [compare(held[metric], rate_of(metric, overall)) for metric in metrics]
+        found_values = [compare(held[metric], overall[metric]) for metric in metrics]
         readings.append(Reading(metric=name, measurement=_worst(found_values, worse), class_=table.class_))
     return tuple(readings)
 
@@ -129,11 +131,11 @@ def _told(found: GroupRate | str) -> Measurement:
 
 
 def _group_rate(
-    metric: str, group: str, counts: Counts, min_group_rows: int, convention: Convention
+    metric: str, group: str, rates: Mapping[str, Rate], min_group_rows: int, convention: Convention
 ) -> GroupRate | str:
     """The rate of a group, or the reason why it is untested."""
-    rows = int(counts.sum() if metric == "prediction_rate" else counts[:, :2].sum())
-    rate = rate_of(metric, counts)
+    rate = rates[metric]
+    rows = int(rates["prediction_rate" if metric == "prediction_rate" else "label_rate"].rows)
     if rows < max(min_group_rows, 1):
         what = "rows" if metric == "prediction_rate" else "labelled rows"
         return f"no {what}" if rows == 0 else f"too small: {rows:,} {what}, fewer than {min_group_rows}"

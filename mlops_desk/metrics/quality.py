@@ -38,7 +38,7 @@ def unseen_rate(column: CategoryTable, reference: CategoryTable, min_rows: int =
     """Share of rows whose value the reference does not have; missing values are never unseen."""
     if reference.n == 0:
         return untested("the reference has no values")
-    known = {category for category, count in zip(reference.categories, reference.counts.tolist(), strict=True) if count}
+    known = reference.present
     seen = sum(
         count for category, count in zip(column.categories, column.counts.tolist(), strict=True) if category in known
     )

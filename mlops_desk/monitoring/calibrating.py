@@ -42,7 +42,7 @@ Known = dict[int, tuple[float | None, float | None]]
 
 def sizes_around(rows: Sequence[int]) -> list[int]:
     """The sizes of GRID between which chunks of so many rows lie."""
-    places = {min(max(bisect_right(GRID, count) - 1, 0), len(GRID) - 2) for count in rows if count > 0}
+    places = {min(max(bisect_right(GRID, count) - 1, 0), len(GRID) - 2) for count in set(rows) if count > 0}
     return [GRID[index] for index in sorted({*places, *(place + 1 for place in places)})]
 
 
@@ -113,7 +113,8 @@ class NullLimits:
         if missing:
             known |= _fitted(key, at_level, missing, reference, reference_chunks())
             self._cache.put({name: msgspec.json.encode(known)})
-        return [limits_at(known, count) if count > 0 else Limits() for count in rows]
+        of_count = {count: limits_at(known, count) if count > 0 else Limits() for count in set(rows)}
+        return [of_count[count] for count in rows]
 
 
 def _fitted(

@@ -66,21 +66,24 @@ def judged_values(
     """
     threshold = series.threshold
     limits = _limits(series, course, whole, calibrated)
+    splits = {split: split.value for split in Split}  # looking a member's value up is slow
+    grows = series.key.metric in GROWING
+    only_warns = series.request.monitor.severity is Severity.WARNING
     found = []
     for index, (chunk, measurement) in enumerate(zip(chunks, series.measurements, strict=True)):
         held = limits[index]
-        if series.key.metric in GROWING and not chunk.complete:
+        if grows and not chunk.complete:
             held = replace(held, lower=None, warn_lower=None)  # the rest of the period's rows may still come
         if chunk.split is Split.REFERENCE:
             judged = reference_verdict(measurement)
         else:
             twin = None if p_values is None else p_values[index]
             judged = verdict(measurement, held, threshold, p_value=twin)
-            if judged is Verdict.ALERT and series.request.monitor.severity is Severity.WARNING:
+            if only_warns and judged is Verdict.ALERT:
                 judged = Verdict.WARNING
         value = MetricValue(
             key=series.key,
-            split=chunk.split.value,
+            split=splits[chunk.split],
             chunk_key=chunk.key,
             rows=rows[index],
             measurement=measurement,

@@ -38,6 +38,10 @@ from mlops_desk.monitoring.requests import (
 
 Measured = dict[SeriesKey, list[Measurement | None]]
 """Measurements along the slices; None where a slice says nothing of the series."""
+Along = dict[str, list[tuple[int, Reading]]]
+"""Readings by metric, each with the position of its slice, in the order of the slices."""
+OfOutcomes = dict[tuple[int, int], tuple[OutcomeTables, dict[str, Measurement]]]
+"""Measurements by metric, by identity of the outcomes and least rows; holding the outcomes keeps their identity theirs."""
 EMPTY_VALUES = "the rows at hand have no such column"
 
 
@@ -82,7 +86,10 @@ class Measurer:
         self._set = slices
         self._calibrator = calibrator
         self._wanted = wanted
-        self._readings: dict[tuple[str, int, int, Convention], list[tuple[Reading, ...]]] = {}
+        self._target = target_column(model)
+        self._readings: dict[tuple[str, int, int, Convention], Along] = {}
+        self._performances: OfOutcomes = {}
+        self._estimates: OfOutcomes = {}
 
     def measured(self, request: Request) -> Measured:
         """The series of a request (several where it has groups or classes), along the slices."""
@@ -103,8 +110,8 @@ class Measurer:
             return self._drift(request, [reference])[0]
         if family is Family.DATA_QUALITY:
             return self._quality(request, reference)
-        for reading in self._shared(request, [reference])[0]:
-            if (reading.metric, reading.group, reading.class_) == (key.metric, key.group, key.class_):
+        for _, reading in self._shared(request, [reference]).get(key.metric, ()):
+            if (reading.group, reading.class_) == (key.group, key.class_):
                 return reading.measurement
         return untested("the reference has no such group or class")
 
@@ -135,7 +142,7 @@ class Measurer:
     def column_table(self, request: Request, one: Slice) -> ValueTable | CategoryTable | None:
         """A column's table in a slice, None where it has none."""
         column = request.column or ""
-        if column == target_column(self._model) and one.outcomes is not None:
+        if column == self._target and one.outcomes is not None:
             return one.outcomes.target_values if request.kind is Kind.NUMERIC else one.outcomes.target_categories
         tables: Mapping[str, ValueTable | CategoryTable]
         tables = one.features.numeric if request.kind is Kind.NUMERIC else one.features.categorical
@@ -201,30 +208,28 @@ class Measurer:
         A slice without a group or class says so where the reference has it, and nothing where it is of other slices only.
         """
         metric = request.definition.id
-        known = {
-            (one.group, one.class_) for one in self._shared(request, [self._set.reference])[0] if one.metric == metric
-        }
-        along = self._shared(request, self._set.slices)
-        found: Measured = {}
-        for index, readings in enumerate(along):
-            for reading in readings:
-                if reading.metric != metric:
-                    continue
-                key = self._key(request, reading.group, reading.class_)
-                if key not in found:
-                    what = "group" if reading.group is not None else "class"
-                    absent = untested(f"no rows of this {what}") if (reading.group, reading.class_) in known else None
-                    found[key] = [absent] * len(along)
-                found[key][index] = reading.measurement
-        return found
+        whole = self._shared(request, [self._set.reference]).get(metric, ())
+        known = {(one.group, one.class_) for _, one in whole}
+        found: dict[tuple[str | None, str | None], list[Measurement | None]] = {}
+        for index, reading in self._shared(request, self._set.slices).get(metric, ()):
+            part = (reading.group, reading.class_)
+            if part not in found:
+                what = "group" if reading.group is not None else "class"
+                absent = untested(f"no rows of this {what}") if part in known else None
+                found[part] = [absent] * len(self._set.slices)
+            found[part][index] = reading.measurement
+        return {self._key(request, *part): measurements for part, measurements in found.items()}
 
-    def _shared(self, request: Request, slices: Sequence[Slice]) -> list[tuple[Reading, ...]]:
-        """All readings of a request's family (and attribute) by slice, computed once."""
+    def _shared(self, request: Request, slices: Sequence[Slice]) -> Along:
+        """All readings of a request's family (and attribute) along slices, computed once."""
         monitor, family = request.monitor, request.definition.family
         name = f"{family.value}|{request.column or ''}|{'whole' if slices is not self._set.slices else ''}"
         key = (name, monitor.min_rows, monitor.min_group_rows, monitor.convention)
         if key not in self._readings:
-            self._readings[key] = [tuple(self._computed(request, one)) for one in slices]
+            along = self._readings[key] = {}
+            for index, one in enumerate(slices):
+                for reading in self._computed(request, one):
+                    along.setdefault(reading.metric, []).append((index, reading))
         return self._readings[key]
 
     def _computed(self, request: Request, one: Slice) -> Iterable[Reading]:
@@ -247,13 +252,22 @@ class Measurer:
     def _performance(self, outcomes: OutcomeTables, min_rows: int) -> Iterable[Reading]:
         matrix = self._model.value_matrix
         if self._model.task is Task.BINARY:
-            scores = outcomes.scores.get("")
-            return _readings(binary_performance(outcomes.binary, scores, min_rows=min_rows, value_matrix=matrix))
+            return _readings(self._binary_performance(outcomes, min_rows))
         if self._model.task is Task.REGRESSION and outcomes.errors is not None:
             return _readings(regression_performance(outcomes.errors, min_rows=min_rows))
         if self._model.task is Task.MULTICLASS and outcomes.confusion is not None:
             return multiclass_performance(outcomes.confusion, outcomes.scores, min_rows=min_rows, value_matrix=matrix)
         return ()
+
+    def _binary_performance(self, outcomes: OutcomeTables, min_rows: int) -> dict[str, Measurement]:
+        """Performance of a binary model in a slice, computed once."""
+        name = (id(outcomes), min_rows)
+        if name not in self._performances:
+            found = binary_performance(
+                outcomes.binary, outcomes.scores.get(""), min_rows=min_rows, value_matrix=self._model.value_matrix
+            )
+            self._performances[name] = (outcomes, found)
+        return self._performances[name][1]
 
     def realised(self, outcomes: OutcomeTables | None, min_rows: int) -> dict[str, float | None]:
         """Realised performance over all groups and classes of a slice by metric."""
@@ -263,15 +277,20 @@ class Measurer:
         return {one.metric: one.measurement.value for one in found if one.group is None and one.class_ is None}
 
     def _estimated(self, outcomes: OutcomeTables, min_rows: int) -> dict[str, Measurement]:
+        """Estimated performance of a binary model in a slice, computed once."""
         if self._model.task is not Task.BINARY:
             return {}
-        return estimated_performance(
-            outcomes.scores.get(""),
-            self._calibrator(),
-            predicted=outcomes.binary is not None,
-            min_rows=min_rows,
-            value_matrix=self._model.value_matrix,
-        )
+        name = (id(outcomes), min_rows)
+        if name not in self._estimates:
+            found = estimated_performance(
+                outcomes.scores.get(""),
+                self._calibrator(),
+                predicted=outcomes.binary is not None,
+                min_rows=min_rows,
+                value_matrix=self._model.value_matrix,
+            )
+            self._estimates[name] = (outcomes, found)
+        return self._estimates[name][1]
 
     def _concept(self, outcomes: OutcomeTables, min_rows: int) -> dict[str, Measurement]:
         """Label shift, and the gap between realised and estimated accuracy."""
@@ -281,7 +300,7 @@ class Measurer:
         scores = outcomes.scores.get("")
         before = None if reference is None else reference.scores.get("")
         found = label_shift(before, scores, min_rows=min_rows)
-        realised = binary_performance(outcomes.binary, scores, min_rows=min_rows)["accuracy"]
+        realised = self._binary_performance(outcomes, min_rows)["accuracy"]
         estimated = self._estimated(outcomes, min_rows)["accuracy"]
         gap = estimation_gap(outcomes.binary, scores, self._calibrator(), realised, estimated)
         return {**found, "estimation_gap": gap}

@@ -44,6 +44,10 @@ COUNTED_SHARE = 0.7
 """Of a pass's progress, at the end of the scan."""
 SEGMENTS_AT_MOST = 200
 
+Features = dict[ChunkId, dict[str, FeatureTables]]
+Outcomes = dict[ChunkId, dict[str, OutcomeTables]]
+"""Tables by chunk and segment value (empty for all rows)."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
@@ -292,9 +296,10 @@ class ModelPass:
         column: str | None,
     ) -> list[Subject]:
         """The subjects of one plan: one for all rows, or one for each value of the segment column."""
-        reference = self._reference(tally)
         some = {ident: tally.by_chunk.get(ident, []) for ident in stale}
         features, outcomes = tally.counter.features(tally.files, some), tally.counter.outcomes(tally.files, some)
+        of_reference = partial(self._reference_tables, tally, features, outcomes)
+        reference = self._reference(tally, of_reference)
         segments = (
             [""] if column is None else sorted({*reference, *(name for found in features.values() for name in found)})
         )
@@ -323,18 +328,25 @@ class ModelPass:
             base = Slice(chunk=_whole_chunk(whole[0].rows), features=whole[0], outcomes=whole[1])
             label = None if column is None else f"{column}={segment}"
             sliced = SliceSet(segment=label, slices=slices, reference=base, newest=newest, now=self._now)
-            chunks_of = partial(self._reference_chunks, tally, segment)
+            chunks_of = partial(_chunk_tables, of_reference, segment)
             found.append(Subject(slices=sliced, reference_name=tally.reference_name, reference_chunks=chunks_of))
         return found
 
-    def _reference(self, tally: Tally) -> dict[str, tuple[FeatureTables, OutcomeTables | None]]:
+    def _reference_tables(self, tally: Tally, features: Features, outcomes: Outcomes) -> tuple[Features, Outcomes]:
+        """The tables of the reference's chunks by segment value: those at hand where they are complete, else read."""
+        chunks = {ident: files for ident, files in tally.by_chunk.items() if ident[0] is Split.REFERENCE}
+        if chunks.keys() <= features.keys():
+            return {ident: features[ident] for ident in chunks}, {ident: outcomes[ident] for ident in chunks}
+        return tally.counter.features(tally.files, chunks), tally.counter.outcomes(tally.files, chunks)
+
+    def _reference(
+        self, tally: Tally, of_chunks: Callable[[], tuple[Features, Outcomes]]
+    ) -> dict[str, tuple[FeatureTables, OutcomeTables | None]]:
         """The tables of the whole reference by segment value, kept once they are added."""
         key = f"{self._model.id}:R:{tally.reference_name}"
         body = None if self._full else self._cache.get([key]).get(key)
         if body is None:
-            chunks = {ident: files for ident, files in tally.by_chunk.items() if ident[0] is Split.REFERENCE}
-            features = tally.counter.features(tally.files, chunks)
-            outcomes = tally.counter.outcomes(tally.files, chunks)
+            features, outcomes = of_chunks()
             names = dict.fromkeys(name for found in features.values() for name in found)
             whole = {}
             for name in names:
@@ -346,15 +358,6 @@ class ModelPass:
             return whole
         restored: dict[str, tuple[FeatureTables, OutcomeTables | None]] = unpacked(body)
         return restored
-
-    def _reference_chunks(self, tally: Tally, segment: str) -> ChunkTables:
-        """The tables of each reference chunk of a segment."""
-        chunks = {ident: files for ident, files in tally.by_chunk.items() if ident[0] is Split.REFERENCE}
-        features = tally.counter.features(tally.files, chunks)
-        outcomes = tally.counter.outcomes(tally.files, chunks)
-        return [
-            (features[ident][segment], outcomes[ident].get(segment)) for ident in chunks if segment in features[ident]
-        ]
 
     def _left_out(self, prepared: Prepared, chunks: Mapping[ChunkId, Chunk]) -> list[DataNote]:
         """A note of the rows that belong to no chunk."""
@@ -380,6 +383,12 @@ class ModelPass:
 
 NO_FEATURES = FeatureTables(rows=0)
 NO_OUTCOMES = OutcomeTables(rows=0, labelled=0)
+
+
+def _chunk_tables(of_chunks: Callable[[], tuple[Features, Outcomes]], segment: str) -> ChunkTables:
+    """The tables of each reference chunk of a segment."""
+    features, outcomes = of_chunks()
+    return [(found[segment], outcomes[ident].get(segment)) for ident, found in features.items() if segment in found]
 
 
 def _plain(fingerprint: str | None) -> str | None:

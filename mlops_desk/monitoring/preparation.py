@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -24,7 +25,6 @@ from mlops_desk.domain.periods import in_local, parse_periods
 from mlops_desk.domain.schema import Column, Role
 from mlops_desk.domain.slicing import Split
 from mlops_desk.monitoring.inputs import Inputs, configuration_digest
-from mlops_desk.monitoring.labelling import LabelJoin, Labelling
 from mlops_desk.monitoring.requests import DUPLICATE_RATE, asks_for, requests_of
 from mlops_desk.warehouse.cache import Cache
 from mlops_desk.warehouse.connection import Connection, literal, quoted
@@ -40,6 +40,9 @@ from mlops_desk.warehouse.schema import (
     log_relation,
     understood_columns,
 )
+
+if TYPE_CHECKING:
+    from mlops_desk.monitoring.labelling import Labelling
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +109,8 @@ class Preparation:
         rows = self._reference_rows(log, reference, slicing)
         labelling = None
         if self._model.labels is not None:
+            from mlops_desk.monitoring.labelling import LabelJoin
+
             join = LabelJoin(self._connection, self._cache, self._model, self._model.labels)
             labelling = join.joined([*reference, *log], labels, fresh=self._fresh)
             self._notes += labelling.notes

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
+from mlops_desk.aggregates.packing import packed, unpacked
 from mlops_desk.aggregates.slices import FeatureTables, OutcomeTables
 from mlops_desk.aggregates.tables import CategoryTable, ValueTable
 from mlops_desk.domain.metric import Family, Limits, Measurement, MetricValue, SeriesKey, untested
@@ -31,6 +32,8 @@ from mlops_desk.warehouse.discovery import digest
 
 NO_TWIN = "its p-value is not known"
 ChunkTables = Sequence[tuple[FeatureTables, OutcomeTables | None]]
+Courses = dict[str, list[float | None]]
+"""Values in all reference chunks, in time order, by metric or series."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +64,9 @@ class SeriesBuilder:
         self._columns = columns
         self._chunks = chunks
         self._stored = stored
-        self._courses: dict[str, list[float | None]] | None = None
+        self._courses: Courses | None = None
+        self._realised_courses: dict[str, Courses] = {}
+        self._newest = max((chunk.key for chunk in chunks if chunk.split is Split.ANALYSIS), default="")
         self._reference_keys = [chunk.key for chunk in chunks if chunk.split is Split.REFERENCE]
         self._chunk_tables: tuple[Subject, ChunkTables] | None = None
         self._nulls = NullLimits(cache, model.id)
@@ -110,8 +115,16 @@ class SeriesBuilder:
         return found
 
     def _calibrator(self, subject: Subject) -> Calibrator:
-        outcomes = subject.slices.reference.outcomes
-        return fit_calibrator(None if outcomes is None else outcomes.scores.get(""))
+        """The calibrator of a subject's reference, kept once it is fitted."""
+        name = f"{self._model.id}:K:{digest((), subject.reference_name, repr(subject.slices.segment))}"
+        body = self._cache.get([name]).get(name)
+        if body is None:
+            outcomes = subject.slices.reference.outcomes
+            fitted = fit_calibrator(None if outcomes is None else outcomes.scores.get(""))
+            self._cache.put({name: packed((fitted.scores, fitted.probabilities, fitted.rows, fitted.unusable))})
+            return fitted
+        scores, probabilities, rows, unusable = unpacked(body)
+        return Calibrator(scores=scores, probabilities=probabilities, rows=rows, unusable=unusable)
 
     def _judged(
         self,
@@ -122,11 +135,10 @@ class SeriesBuilder:
         measurements: Sequence[Measurement | None],
     ) -> list[MetricValue]:
         """One series with limits and verdicts."""
-        newest = max((chunk.key for chunk in self._chunks if chunk.split is Split.ANALYSIS), default="")
         chosen = [
             index
             for index, (one, measurement) in enumerate(zip(subject.slices.slices, measurements, strict=True))
-            if measurement is not None and (request.definition.id != FRESHNESS or _is_analysis(one, newest))
+            if measurement is not None and (request.definition.id != FRESHNESS or _is_analysis(one, self._newest))
         ]
         slices = [subject.slices.slices[index] for index in chosen]
         kept = [one for one in (measurements[index] for index in chosen) if one is not None]
@@ -182,16 +194,19 @@ class SeriesBuilder:
             return self._stored_course(key, subject)
         return [own.get(name) for name in self._reference_keys]
 
-    def _realised(self, subject: Subject, measurer: Measurer, min_rows: int) -> dict[str, list[float | None]]:
+    def _realised(self, subject: Subject, measurer: Measurer, min_rows: int) -> Courses:
         """Realised performance in all reference chunks by metric, kept once it is measured."""
         name = f"{self._model.id}:E:{digest((), subject.reference_name, repr((subject.slices.segment, min_rows, self._model.value_matrix)))}"
+        if name in self._realised_courses:
+            return self._realised_courses[name]
         body = self._cache.get([name]).get(name)
         if body is None:
             along = [measurer.realised(outcomes, min_rows) for _, outcomes in self._reference_chunks(subject)]
             metrics = dict.fromkeys(metric for one in along for metric in one)
             body = msgspec.json.encode({metric: [one.get(metric) for one in along] for metric in metrics})
             self._cache.put({name: body})
-        return msgspec.json.decode(body, type=dict[str, list[float | None]])
+        found = self._realised_courses[name] = msgspec.json.decode(body, type=Courses)
+        return found
 
     def _reference_chunks(self, subject: Subject) -> ChunkTables:
         """The tables of a subject's reference chunks, read once."""
@@ -204,7 +219,7 @@ class SeriesBuilder:
         if self._courses is None:
             name = self._courses_name(subject)
             body = self._cache.get([name]).get(name)
-            self._courses = {} if body is None else msgspec.msgpack.decode(body, type=dict[str, list[float | None]])
+            self._courses = {} if body is None else msgspec.msgpack.decode(body, type=Courses)
         known = self._courses.get(_text_of(key))
         if known is None:
             of_chunk = {value.chunk_key: value.measurement.value for value in self._stored(key)}
@@ -217,12 +232,18 @@ class SeriesBuilder:
 
     def keep_courses(self, subject: Subject, values: Iterable[MetricValue]) -> None:
         """Keeps the values of all series in the reference chunks, if they were measured now."""
-        courses: dict[str, dict[str, float | None]] = {}
+        reference = Split.REFERENCE.value
+        courses: dict[
+            int, tuple[SeriesKey, dict[str, float | None]]
+        ] = {}  # by identity: values of a series share their key
         for value in values:
-            if value.split == Split.REFERENCE.value:
-                courses.setdefault(_text_of(value.key), {})[value.chunk_key] = value.measurement.value
+            if value.split == reference:
+                courses.setdefault(id(value.key), (value.key, {}))[1][value.chunk_key] = value.measurement.value
         if courses:
-            found = {name: [of_chunk.get(key) for key in self._reference_keys] for name, of_chunk in courses.items()}
+            found = {
+                _text_of(key): [of_chunk.get(chunk) for chunk in self._reference_keys]
+                for key, of_chunk in courses.values()
+            }
             self._cache.put({self._courses_name(subject): msgspec.msgpack.encode(found)})
 
     def _null_limits(

@@ -26,6 +26,7 @@ from mlops_desk.domain.threshold import (
 SAME_WITHIN = 1e-12
 """A value is beyond a limit only if it is by more than this share of the larger of the two."""
 
+NO_LIMITS = Limits()
 LEAST_REFERENCE_CHUNKS = 5
 """Fewer tested reference chunks say too little about how a metric varies (convention nannyml takes any number)."""
 
@@ -131,9 +132,11 @@ def limits_of_chunks(
         if len(known) >= least:
             return (_limits_of_course(threshold, definition, known),) * len(sampling_errors)
         centre = 0.0 if definition.id == _GAP else reference.whole
-        return tuple(_limits_around(threshold, definition, centre, error) for error in sampling_errors)
+        around = {error: _limits_around(threshold, definition, centre, error) for error in set(sampling_errors)}
+        return tuple(around[error] for error in sampling_errors)
     if isinstance(threshold, RateThreshold):
-        return tuple(_rate_limits(threshold, definition, reference.whole, error) for error in sampling_errors)
+        above = {error: _rate_limits(threshold, definition, reference.whole, error) for error in set(sampling_errors)}
+        return tuple(above[error] for error in sampling_errors)
     return (_fixed_limits(threshold, definition),) * len(sampling_errors)
 
 
@@ -159,7 +162,7 @@ def verdict(
         return Verdict.UNTESTED if judged.value is None else _verdict_of_value(judged.value, by_max)
     if isinstance(threshold, IntervalThreshold):
         return _verdict_of_interval(measurement, limits)
-    if limits == Limits():
+    if limits == NO_LIMITS:
         return Verdict.UNTESTED
     return _verdict_of_value(measurement.value, limits)
 

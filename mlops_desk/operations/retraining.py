@@ -1,7 +1,6 @@
-"""Retraining on record: what the strip and the reports show of it, and a run started, cancelled or ended with its lines in the audit chain.
+"""Retraining on record: what the strip and the reports show of it, and a run started or cancelled with its line in the audit chain.
 
-A run's own folder is the truth about it; the chain says who wanted it and how it ended. An end is written down by whoever first notices it,
-so two processes that notice it in the same instant may both write it.
+A run's own folder is the truth about it; the chain says who wanted it and how it ended (which `run_ends` writes down).
 """
 
 from __future__ import annotations
@@ -14,11 +13,12 @@ from mlops_desk.domain.model import Desk, Model
 from mlops_desk.domain.overview import RetrainingStatus
 from mlops_desk.domain.retraining import RetrainingRun, TriggerKind, TriggerSpec
 from mlops_desk.domain.threshold import Alert, AlertState
+from mlops_desk.operations.run_ends import latest_runs
 from mlops_desk.retraining import runner
 from mlops_desk.store.archive import Store
 from mlops_desk.store.audit import Detail
 
-REQUESTED, ENDED, CANCELLED = "run.requested", "run.ended", "run.cancel_requested"
+REQUESTED, CANCELLED = "run.requested", "run.cancel_requested"
 NAMED_ALERTS = 3
 
 
@@ -74,11 +74,6 @@ def _trigger_text(trigger: TriggerSpec) -> str:
     return "after " + " and ".join(plural(count, noun) for count, noun in wanted if count is not None)
 
 
-def latest_runs(desk: Desk) -> tuple[RetrainingRun, ...]:
-    """All runs of a workspace, the latest first."""
-    return tuple(reversed(runner.runs(desk.folder)))
-
-
 def start(desk: Desk, model: Model, *, reason: str, asked_by: str, trusted: bool, now: datetime) -> RetrainingRun:
     """Starts a run and writes down who wanted it and why; raises NotTrusted and UserError."""
     run = runner.start(desk.folder, model, reason=reason, asked_by=asked_by, now=now, trusted=trusted)
@@ -94,22 +89,3 @@ def cancel(desk: Desk, run_id: int, *, by: str, now: datetime) -> None:
     with Store.open(desk.folder) as store:
         model = runner.run(desk.folder, run_id).model
         store.append_audit(at=now, actor=by, action=CANCELLED, model=model, detail={"run": run_id})
-
-
-def record_ends(desk: Desk, *, now: datetime) -> tuple[RetrainingRun, ...]:
-    """Writes the ends of runs that nobody has written down yet into the audit chain, and returns those runs."""
-    ended = [run for run in runner.runs(desk.folder) if run.state.final]
-    if not ended:
-        return ()
-    with Store.open(desk.folder) as store:
-        told = {entry.detail.get("run") for entry in store.audit_entries() if entry.action == ENDED}
-        new = tuple(run for run in ended if run.id not in told)
-        for run in new:
-            detail: Detail = {
-                "run": run.id,
-                "state": run.state.value,
-                "exit_code": run.exit_code,
-                "outcome": run.outcome,
-            }
-            store.append_audit(at=now, actor=run.asked_by, action=ENDED, model=run.model, detail=detail)
-    return new

@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -181,6 +180,8 @@ class Connection:
         """
         if len(items) < 2 or not parallel:
             return [work(item) for item in items]
+        from concurrent.futures import ThreadPoolExecutor
+
         with ThreadPoolExecutor(self.settings.threads, thread_name_prefix="scan") as pool:
             futures = [pool.submit(work, item) for item in items]
             try:

@@ -158,6 +158,22 @@ def test_a_failed_run_keeps_what_was_stored(mlops_desk: CommandLine, workspace: 
     assert mlops_desk.document("alerts", workspace) == before
 
 
+def test_a_model_that_cannot_be_judged_is_told_and_the_others_are_stored(
+    mlops_desk: CommandLine, tmp_path: Path
+) -> None:
+    folder = write_workspace(tmp_path)
+    head, model = (folder / "desk.toml").read_text(encoding="utf-8").split("[[models]]")
+    broken = model.replace('id = "small"', 'id = "broken"').replace("logs/*.parquet", "elsewhere/*.parquet")
+    (folder / "desk.toml").write_text(f"{head}[[models]]{broken}\n[[models]]{model}", encoding="utf-8")
+    assert mlops_desk("run", folder) == 2
+    assert "models.broken.logs" in mlops_desk.err
+    assert mlops_desk.err.count("\n") == 1
+    assert mlops_desk.out.startswith("small: ")
+    assert {alert["model"] for alert in mlops_desk.document("alerts", folder)} == {"small"}
+    assert mlops_desk("run", folder, "--model", "small", "--fail-on", "alert") == 1
+    assert mlops_desk("run", folder, "--fail-on", "alert") == 2
+
+
 def test_no_workspace(mlops_desk: CommandLine, tmp_path: Path) -> None:
     assert mlops_desk("run", tmp_path) == 2
     assert "desk.toml does not exist" in mlops_desk.err

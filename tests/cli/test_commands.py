@@ -4,6 +4,7 @@ import io
 import json
 import os
 import signal
+import time
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -201,6 +202,7 @@ def test_ctrl_c_stops_an_evaluation_and_stores_nothing(
     def interrupt(_: Terminal, progress: Progress) -> None:
         if progress.share > 0.1:
             os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.4)  # the thread that hears it wakes every 0.2 s; a small evaluation would be over
 
     with monkeypatch.context() as patch:
         patch.setattr(Terminal, "progress", interrupt)

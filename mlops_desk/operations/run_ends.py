@@ -1,0 +1,40 @@
+"""The retraining runs of a workspace, and their ends on record: whoever evaluates or looks at the runs writes down those that nobody has yet."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from mlops_desk.domain.model import Desk
+from mlops_desk.domain.retraining import RetrainingRun
+from mlops_desk.retraining.ledger import records
+from mlops_desk.store.archive import Store
+from mlops_desk.store.audit import Detail
+
+ENDED = "run.ended"
+
+
+def latest_runs(desk: Desk) -> tuple[RetrainingRun, ...]:
+    """All runs of a workspace, the latest first."""
+    return tuple(reversed([record.run for record in records(desk.folder)]))
+
+
+def record_ends(desk: Desk, *, now: datetime) -> tuple[RetrainingRun, ...]:
+    """Writes the ends of runs that nobody has written down yet into the audit chain, and returns those runs.
+
+    Two processes that notice an end in the same instant may both write it.
+    """
+    ended = [record.run for record in records(desk.folder) if record.run.state.final]
+    if not ended:
+        return ()
+    with Store.open(desk.folder) as store:
+        told = {entry.detail.get("run") for entry in store.audit_entries() if entry.action == ENDED}
+        new = tuple(run for run in ended if run.id not in told)
+        for run in new:
+            detail: Detail = {
+                "run": run.id,
+                "state": run.state.value,
+                "exit_code": run.exit_code,
+                "outcome": run.outcome,
+            }
+            store.append_audit(at=now, actor=run.asked_by, action=ENDED, model=run.model, detail=detail)
+    return new
