@@ -178,8 +178,8 @@ def contrast(first: str, second: str) -> float:
 
 
 def ink(background: str) -> str:
-    """Whichever of near-black and white is easier to see on a background."""
-    return max(("#0B1220", "#FFFFFF"), key=lambda color: contrast(color, background))
+    """Whichever of black and white is easier to see on a background: at least 4.58 to 1 on any, which a softer black would not reach."""
+    return max(("#000000", "#FFFFFF"), key=lambda color: contrast(color, background))
 
 
 def number(value: float | None) -> str:

@@ -38,7 +38,8 @@ def drift_correlation(
     if x.min() == x.max() or y.min() == y.max():
         return None
     x, y = x - x.mean(), y - y.mean()
-    lengths = math.sqrt(float(x @ x)) * math.sqrt(float(y @ y))
+    with np.errstate(over="ignore"):
+        lengths = math.sqrt(float(x @ x)) * math.sqrt(float(y @ y))
     if lengths <= 0 or not math.isfinite(lengths):
         return None
     value = min(max(float(x @ y) / lengths, -1.0), 1.0)
