@@ -1,4 +1,7 @@
-"""What the window asks of a workspace, and the doors through which it gets one. All calls are made on the worker's thread."""
+"""What the window asks of a workspace, and the doors through which it gets one.
+
+All calls are made on the worker's threads: `evaluate` on one, everything else on another.
+"""
 
 from __future__ import annotations
 
