@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 from mlops_desk.domain.metric import Measurement, untested
 
@@ -43,6 +44,7 @@ class Rate:
         return max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half))
 
 
+@lru_cache(maxsize=4096)  # small chunks have the same few counts again and again
 def proportion(hits: float, rows: float) -> Measurement:
     """A share with its standard error and Wilson's interval; rows > 0."""
     rate = Rate(float(hits), float(rows))

@@ -6,9 +6,11 @@ has no timestamps. Hidden files, and those that other programs mark as unfinishe
 
 from __future__ import annotations
 
+import errno
 import glob
 import hashlib
 import os
+import stat
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,7 @@ from mlops_desk.domain.errors import UserError
 GLOB_CHARACTERS = "*?["
 SUFFIXES = (".parquet", ".pq", ".parq")
 UNFINISHED = (".tmp", ".part", ".crc", ".inprogress", ".crdownload")
+GONE = (errno.ENOENT, errno.ENOTDIR, errno.EBADF, errno.ELOOP)
 REMOTE = ("s3://", "gs://", "abfs://", "abfss://")
 
 
@@ -46,49 +49,57 @@ def find_files(folder: Path, paths: Sequence[str], key: str) -> tuple[SourceFile
 
     Raises UserError for a path that is not there and for a protocol that cannot be read. No file at all is for the caller to judge.
     """
-    found: dict[Path, SourceFile] = {}
+    found: dict[str, SourceFile] = {}
     for path in paths:
         if path.startswith(REMOTE):
             raise UserError(
                 f"{key}: {path} is in an object store, which this version cannot read yet; copy it to a folder"
             )
-        for file in sorted(_files_of(folder, path, key)):
-            status = _status(file)
-            if status is not None:
-                found[file] = SourceFile(path=file, size=status.st_size, modified=status.st_mtime_ns)
-    return tuple(found[path] for path in sorted(found))
+        for name in _names_of(folder, path, key):
+            status, same = _status(name), os.path.normcase(name)
+            if status is not None and same not in found:
+                found[same] = SourceFile(path=Path(name), size=status.st_size, modified=status.st_mtime_ns)
+    return tuple(found[name] for name in sorted(found, key=_parts))
 
 
-def _status(file: Path) -> os.stat_result | None:
-    """The status of a file, None where it went away since it was listed."""
+def _parts(name: str) -> list[str]:
+    """The folders of a file and its own name; what a Path says of many files would take longer than to look at them."""
+    return name.split(os.sep)  # noqa: PTH206
+
+
+def _status(name: str) -> os.stat_result | None:
+    """The status of a file, None where it is no file or went away since it was listed."""
     try:
-        return file.stat()
-    except FileNotFoundError:
-        return None
+        status = os.stat(name)  # noqa: PTH116
+    except OSError as error:
+        if error.errno in GONE:
+            return None
+        raise
+    return status if stat.S_ISREG(status.st_mode) else None
 
 
-def _files_of(folder: Path, path: str, key: str) -> Iterable[Path]:
-    """The Parquet files of one path."""
+def _names_of(folder: Path, path: str, key: str) -> Iterable[str]:
+    """The names of what may be the Parquet files of one path."""
     given = Path(path).expanduser()
     whole = Path(os.path.normpath(folder / given))
     if any(character in path for character in GLOB_CHARACTERS) and not whole.exists():
         root, pattern = (
             (folder, str(given)) if not given.is_absolute() else (Path(given.anchor), str(given)[len(given.anchor) :])
         )
-        base = Path(os.path.normpath(root / _plain_part(Path(pattern))))
+        base = os.path.normpath(root / _plain_part(Path(pattern)))
         # The folder's own name is no pattern, whatever it looks like; Path.glob would follow no links.
         names = glob.iglob(pattern, root_dir=root, recursive=True)  # noqa: PTH207
-        matches = (Path(os.path.normpath(root / name)) for name in names)
-        return [match for match in matches if match.is_file() and _is_finished(match, base)]
+        matches = (os.path.normpath(os.path.join(root, name)) for name in names)  # noqa: PTH118
+        return [match for match in matches if _is_finished(match, base)]
     if whole.is_dir():
         return [
-            file
+            str(file)
             for file in whole.rglob("*")
-            if file.suffix.lower() in SUFFIXES and file.is_file() and _is_finished(file, whole)
+            if file.suffix.lower() in SUFFIXES and _is_finished(str(file), str(whole))
         ]
     if not whole.exists():
         raise UserError(f"{key}: there is no file or folder {whole}")
-    return [whole]
+    return [str(whole)]
 
 
 def _plain_part(pattern: Path) -> Path:
@@ -96,9 +107,9 @@ def _plain_part(pattern: Path) -> Path:
     return next(parent for parent in pattern.parents if not any(one in str(parent) for one in GLOB_CHARACTERS))
 
 
-def _is_finished(file: Path, base: Path) -> bool:
+def _is_finished(file: str, base: str) -> bool:
     """Whether a file found below a folder is meant to be read; a hidden part of its path hides it, unless it is a partition."""
-    *folders, name = file.relative_to(base).parts
+    *folders, name = _parts(file.removeprefix(base))
     hidden = name.startswith((".", "_")) or any(one.startswith((".", "_")) and "=" not in one for one in folders)
     return not hidden and not name.lower().endswith(UNFINISHED)
 
