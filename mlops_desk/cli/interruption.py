@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from mlops_desk.cli.terminal import Terminal
+from mlops_desk.domain.errors import Cancelled
 from mlops_desk.domain.progress import CancelToken
 
 INTERRUPTED = 130
@@ -35,9 +36,13 @@ def interruptible(terminal: Terminal, work: Callable[[CancelToken], Result]) -> 
         finally:
             done.set()
 
-    threading.Thread(target=run, name="work", daemon=True).start()
+    thread = threading.Thread(target=run, name="work", daemon=True)
+    begun = False
     while True:
         try:
+            if not begun:  # in here, because the work may be heard of, and Ctrl-C pressed, before start() returns
+                begun = True
+                thread.start()
             while not done.wait(_WAKE_SECONDS):  # in short waits, because on Windows a long one does not hear Ctrl-C
                 pass
             break
@@ -48,6 +53,8 @@ def interruptible(terminal: Terminal, work: Callable[[CancelToken], Result]) -> 
             if terminal.shows_progress:
                 terminal.note("stopping … (Ctrl-C again ends it at once)")
             token.cancel()
+            if thread.ident is None:  # it has not begun, and if it still does it finds that it is cancelled
+                raise Cancelled from None
     terminal.clear()
     if failures:
         raise failures[0]

@@ -4,14 +4,14 @@ import io
 import json
 import os
 import signal
-import time
+import threading
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
 from mlops_desk.cli.terminal import Terminal
-from mlops_desk.domain.progress import Progress
+from mlops_desk.domain.progress import CancelToken, Progress
 from mlops_desk.store.archive import Store
 from mlops_desk.store.values import RESULT_COLUMNS
 from mlops_desk.workspace import Workspace
@@ -198,14 +198,20 @@ def test_ctrl_c_stops_an_evaluation_and_stores_nothing(
     mlops_desk: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = write_workspace(tmp_path)
+    heard, cancel = threading.Event(), CancelToken.cancel
 
     def interrupt(_: Terminal, progress: Progress) -> None:
-        if progress.share > 0.1:
+        if progress.share > 0.1 and not heard.is_set():
             os.kill(os.getpid(), signal.SIGINT)
-            time.sleep(0.4)  # the thread that hears it wakes every 0.2 s; a small evaluation would be over
+            assert heard.wait(10), "the thread that hears the keyboard asks the work to stop"
+
+    def hear(token: CancelToken) -> None:
+        cancel(token)
+        heard.set()
 
     with monkeypatch.context() as patch:
         patch.setattr(Terminal, "progress", interrupt)
+        patch.setattr(CancelToken, "cancel", hear)
         assert mlops_desk("run", folder) == 130
     assert mlops_desk.out == ""
     with Store.open(folder) as store:
