@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from mlops_desk.aggregates import slices, tables
+from mlops_desk.aggregates import expected, slices, tables
 
 TYPES: dict[str, type] = {
     cls.__name__: cls
@@ -22,6 +22,8 @@ TYPES: dict[str, type] = {
         tables.GroupTable,
         tables.GroupMeans,
         tables.RowSet,
+        expected.ExpectedPositives,
+        expected.ExpectedTable,
         slices.FeatureTables,
         slices.OutcomeTables,
     )

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from mlops_desk.aggregates.expected import ExpectedTable
 from mlops_desk.aggregates.slices import FeatureTables, OutcomeTables
 from mlops_desk.aggregates.tables import CategoryTable, ValueTable
 from mlops_desk.domain.metric import Convention, Family, Measurement, SeriesKey, untested
@@ -17,6 +18,7 @@ from mlops_desk.domain.schema import Column, Kind, Task
 from mlops_desk.domain.slicing import Chunk
 from mlops_desk.metrics import quality
 from mlops_desk.metrics.calibration import calibration
+from mlops_desk.metrics.class_estimation import estimated_classes
 from mlops_desk.metrics.concept import estimation_gap, label_shift
 from mlops_desk.metrics.estimation import Calibrator, estimated_performance
 from mlops_desk.metrics.fairness import group_fairness
@@ -43,11 +45,17 @@ EMPTY_VALUES = "the rows at hand have no such column"
 
 @dataclass(frozen=True, kw_only=True)
 class Slice:
-    """One chunk, or a segment of it, with its tables; `outcomes` is None for a model without a task."""
+    """One chunk, or a segment of it, with its tables.
+
+    Attributes
+    ----------
+    outcomes : None for a model without a task. expected : expected labels of a multiclass model, where estimates are asked for.
+    """
 
     chunk: Chunk
     features: FeatureTables
     outcomes: OutcomeTables | None
+    expected: ExpectedTable | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +65,7 @@ class SliceSet:
     Attributes
     ----------
     segment : `column=value`, None for all rows. newest : time of the newest row of the log.
+    no_estimate : why a multiclass model has no estimates, None where it has.
     """
 
     segment: str | None
@@ -64,6 +73,7 @@ class SliceSet:
     reference: Slice
     newest: datetime | None
     now: datetime
+    no_estimate: str | None = None
 
 
 class Measurer:
@@ -235,7 +245,7 @@ class Measurer:
         if family is Family.PERFORMANCE:
             return self._performance(outcomes, monitor.min_rows)
         if family is Family.ESTIMATED_PERFORMANCE:
-            return _readings(self._estimated(outcomes, monitor.min_rows))
+            return self._estimates(one, outcomes, monitor.min_rows)
         if family is Family.CALIBRATION:
             return _readings(calibration(outcomes.scores.get(""), min_rows=monitor.min_rows))
         if family is Family.CONCEPT_DRIFT:
@@ -256,11 +266,23 @@ class Measurer:
         return ()
 
     def realised(self, outcomes: OutcomeTables | None, min_rows: int) -> dict[str, float | None]:
-        """Realised performance over all groups and classes of a slice by metric."""
+        """Realised performance of a slice by the name of its reading."""
         if outcomes is None:
             return {}
         found = self._performance(outcomes, min_rows)
-        return {one.metric: one.measurement.value for one in found if one.group is None and one.class_ is None}
+        return {reading_name(one.metric, one.group, one.class_): one.measurement.value for one in found}
+
+    def _estimates(self, one: Slice, outcomes: OutcomeTables, min_rows: int) -> Iterable[Reading]:
+        """Estimated performance of a slice."""
+        if self._model.task is not Task.MULTICLASS:
+            return _readings(self._estimated(outcomes, min_rows))
+        return estimated_classes(
+            one.expected,
+            outcomes.scores,
+            self._set.no_estimate,
+            min_rows=min_rows,
+            value_matrix=self._model.value_matrix,
+        )
 
     def _estimated(self, outcomes: OutcomeTables, min_rows: int) -> dict[str, Measurement]:
         if self._model.task is not Task.BINARY:
@@ -298,6 +320,11 @@ class Measurer:
             for table in tables
             for reading in group_fairness(table, min_group_rows=least, convention=convention, wanted=self._wanted)
         ]
+
+
+def reading_name(metric: str, group: str | None, class_: str | None) -> str:
+    """Names a reading among those of its family."""
+    return metric if group is None and class_ is None else repr((metric, group, class_))
 
 
 def _readings(values: Mapping[str, Measurement]) -> Iterable[Reading]:

@@ -90,6 +90,17 @@ def requests_of(model: Model, monitor: Monitor, columns: Sequence[Column]) -> li
     return [request for one in wanted for request in _requests(model, monitor, one, columns)]
 
 
+def wants_expected(
+    model: Model, monitors: Sequence[Monitor], columns: Sequence[Column], segment_column: str | None
+) -> bool:
+    """Whether monitors of a segment column (None for all rows) want estimates that need the scores of all classes of a row at once."""
+    if model.task is not Task.MULTICLASS:
+        return False
+    watching = [one for one in monitors if (segment_column or WHOLE_SEGMENT) in one.segments]
+    families = {request.definition.family for one in watching for request in requests_of(model, one, columns)}
+    return Family.ESTIMATED_PERFORMANCE in families
+
+
 def _fits_task(model: Model, definition: Definition) -> bool:
     if not definition.tasks:
         return True

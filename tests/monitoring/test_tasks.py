@@ -9,12 +9,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from mlops_desk.aggregates.expecting import scan_expected
 from tests.aggregates.logs import written
 from tests.monitoring.desks import DAILY, LOGS, assert_same, day_rows, kept, run, write_desk
 
 PERIOD = "[models.reference]\nfrom = 2024-02-26\nto = 2024-03-01\n"
 CELLS = '[[models.monitors]]\nfamily = "{}"\nexact_rows = 0\nmin_rows = 10\n'
-FAMILIES = ("performance", "data_quality", "fairness", "label_drift", "prediction_drift")
+FAMILIES = ("performance", "estimated_performance", "data_quality", "fairness", "label_drift", "prediction_drift")
 COMMON = 'timestamp = "ts"\nid = "id"\nprotected = ["sex"]\n'
 TASKS = {
     "regression": 'prediction = "price"\ntarget = "paid"\n',
@@ -145,3 +146,50 @@ def test_columns_that_widen_appear_and_go_are_one_column(tmp_path: Path) -> None
         if (row["metric"], row["column"], row["split"]) == ("out_of_range_rate", "s", "reference")
     ]
     assert beyond == [0.0] * 4
+
+
+def test_one_more_day_costs_one_day_of_expected_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A late label in the analysis costs none, one in the reference that changes the calibrators costs all."""
+    looked: list[str] = []
+
+    def spied(source: Any, plan: Any, probabilities: Any) -> Any:
+        looked.extend(footer.path.name for footer in source.batch.footers)
+        return scan_expected(source, plan, probabilities)
+
+    monkeypatch.setattr("mlops_desk.aggregates.expecting.scan_expected", spied)
+    columns = COMMON + TASKS["multiclass"].replace('target = "chosen"\n', "")
+    labels = '[models.labels]\npath = "labels"\nkey = "id"\ntarget = "chosen"\n'
+    monitor = CELLS.format("estimated_performance")
+    write_desk(
+        tmp_path, LOGS, PERIOD, f"[models.columns]\n{columns}", labels, DAILY, monitor, task='task = "multiclass"\n'
+    )
+
+    def write_labels(*days: int) -> None:
+        rows = [rows_of("multiclass", day) for day in days]
+        both = {name: np.concatenate([one[name] for one in rows]) for name in ("id", "chosen")}
+        written(tmp_path / "labels" / f"{days[0]}.parquet", both)
+
+    def add_days(*days: int) -> None:
+        for day in days:
+            rows = rows_of("multiclass", day)
+            del rows["chosen"]
+            written(tmp_path / "logs" / f"{day}.parquet", rows)
+
+    add_days(0, 1, 2, 3, 4, 5)
+    write_labels(0, 1, 2)
+    for change, expected in (
+        (lambda: None, {f"{day}.parquet" for day in range(6)}),
+        (lambda: add_days(6), {"6.parquet"}),
+        (lambda: write_labels(5), set()),
+        (lambda: write_labels(3), {f"{day}.parquet" for day in range(7)}),
+    ):
+        change()
+        looked.clear()
+        assert run(tmp_path).failure is None
+        assert set(looked) == expected
+        assert len(looked) == len(expected)
+    values = kept(tmp_path).values.values()
+    estimated = [row for row in values if (row["split"], row["metric"], row["class"]) == ("analysis", "accuracy", None)]
+    assert len(estimated) == 3
+    assert all(row["value"] is not None for row in estimated)
+    assert [row["reason"] for row in values if row["metric"] == "recall" and row["value"] is None] == []

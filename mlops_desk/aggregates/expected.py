@@ -1,0 +1,91 @@
+"""What the labels of a slice are expected to be, given calibrated scores: sums over rows that need the scores of all classes at once.
+
+They are counted in a second look at the log, once the reference has said how scores are to be calibrated, and add like every other table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from mlops_desk.aggregates.tables import Counts, Floats, merged_entries
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExpectedPositives:
+    """How many rows of each score are expected to be of one class.
+
+    Attributes
+    ----------
+    marks : (k,) ascending: distinct scores, or numbers of cells, as in the class's ScoreTable. positives : (k,) expected rows of the class.
+    rows : (k,) all rows.
+    """
+
+    marks: Floats
+    positives: Floats
+    rows: Counts
+
+    def __add__(self, other: ExpectedPositives) -> ExpectedPositives:
+        """The table of both slices' rows."""
+        marks, left, right = merged_entries(self.marks, other.marks)
+        positives, rows = np.zeros(len(marks)), np.zeros(len(marks), dtype=np.int64)
+        for table, at in ((self, left), (other, right)):
+            positives[at] += table.positives
+            rows[at] += table.rows
+        return ExpectedPositives(marks=marks, positives=positives, rows=rows)
+
+    def at(self, marks: Floats) -> tuple[Floats, Floats]:
+        """(k,) expected rows of the class and of the others at these marks, which hold all of its own."""
+        where = np.searchsorted(marks, self.marks)
+        positives, rows = np.zeros(len(marks)), np.zeros(len(marks))
+        positives[where], rows[where] = self.positives, self.rows
+        return positives, np.maximum(rows - positives, 0.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExpectedTable:
+    """Expected labels against predictions of a classifier in one slice, over the rows with a prediction and a score of every class.
+
+    Attributes
+    ----------
+    classes : as text, sorted. rows : how many there are. counts : (c, c) expected rows by true and predicted class.
+    loss, loss_squares : Σ of the expected log loss of each row and of its square; None where a row's scores have no positive sum.
+    positives : by class, for the metrics of ranking.
+    """
+
+    classes: tuple[str, ...]
+    rows: int
+    counts: Floats
+    loss: float | None = None
+    loss_squares: float | None = None
+    positives: Mapping[str, ExpectedPositives] = field(default_factory=dict)
+
+    def in_classes(self, classes: tuple[str, ...]) -> Floats:
+        """(c, c) expected rows over more classes, sorted."""
+        counts = np.zeros((len(classes), len(classes)))
+        if self.classes:
+            where = np.array([classes.index(one) for one in self.classes], dtype=np.int64)
+            counts[np.ix_(where, where)] = self.counts
+        return counts
+
+    def __add__(self, other: ExpectedTable) -> ExpectedTable:
+        """The table of both slices' rows."""
+        classes = tuple(sorted({*self.classes, *other.classes}))
+        both = {
+            name: self.positives[name] + other.positives[name] for name in self.positives if name in other.positives
+        }
+        return ExpectedTable(
+            classes=classes,
+            rows=self.rows + other.rows,
+            counts=self.in_classes(classes) + other.in_classes(classes),
+            loss=_sum(self.loss, other.loss),
+            loss_squares=_sum(self.loss_squares, other.loss_squares),
+            positives={**self.positives, **other.positives, **both},
+        )
+
+
+def _sum(left: float | None, right: float | None) -> float | None:
+    """The sum of two numbers, None where one of them is unknown."""
+    return None if left is None or right is None else left + right

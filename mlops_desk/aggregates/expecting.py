@@ -1,0 +1,147 @@
+"""Counts expected labels of a batch of files: the second look at a log, which needs to know how its reference calibrates scores.
+
+Rows go through in batches: the scores of all classes of a row become probabilities together, and are summed by slot, class and prediction,
+and by slot, class and score, which is counted as the class's ScoreTable counts it (by value, or by the same cells).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import reduce
+from operator import add
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlops_desk.aggregates.expected import ExpectedPositives, ExpectedTable
+from mlops_desk.aggregates.outcomes import EPSILON
+from mlops_desk.aggregates.plan import SCORE_CELLS, OutcomePlan, ScorePlan
+from mlops_desk.aggregates.source import Slot, Source, pieces, values_of
+from mlops_desk.aggregates.tables import Floats
+from mlops_desk.warehouse.connection import Columns, literal
+
+Probabilities = Callable[[Floats], Floats]
+"""(n, c) scores of rows by class to (n, c) probabilities that sum to 1."""
+ROWS_AT_ONCE = 250_000
+
+
+@dataclass
+class _Sums:
+    """What is being summed of one slot."""
+
+    rows: int
+    counts: Floats
+    loss: float | None = 0.0
+    loss_squares: float = 0.0
+    positives: list[list[ExpectedPositives]] = field(default_factory=list)
+
+
+def scan_expected(
+    source: Source, plan: OutcomePlan, probabilities: Mapping[str, Probabilities]
+) -> dict[Slot, ExpectedTable]:
+    """Expected tables of the slots of a batch.
+
+    `probabilities` are by value of the segment column (empty for all rows); slots of other segments are left out. Every class of the
+    plan's scores has a column of them, in the plan's order.
+    """
+    if plan.prediction is None:
+        return {}
+    predicted = _texts(source, source.expressions.text(plan.prediction))
+    segments = [""] if source.plan.segment is None else list(probabilities)
+    sums: dict[int, _Sums] = {}
+    for columns in source.connection.batches(_query(source, plan, predicted, segments), ROWS_AT_ONCE):
+        scores = np.stack([columns[f"x{at}"] for at in range(len(plan.scores))], axis=1).astype(np.float64)
+        slots = values_of(columns, "p").astype(np.int64) * len(segments) + values_of(columns, "s")
+        for slot, rows in pieces(slots):
+            chances = probabilities[segments[slot % len(segments)]](scores[rows])
+            own = sums.setdefault(slot, _Sums(0, np.zeros((len(plan.scores), len(predicted)))))
+            _count(own, plan, scores[rows], chances, columns["y"][rows].astype(np.int64))
+    return {
+        (slot // len(segments), None if source.plan.segment is None else segments[slot % len(segments)]): _table(
+            own, plan, predicted
+        )
+        for slot, own in sums.items()
+    }
+
+
+def _texts(source: Source, text: str) -> list[str]:
+    """The distinct values of a column."""
+    result: Columns = source.connection.columns(
+        f"select distinct {text} v from {source.relation} where {text} is not null"
+    )
+    return sorted(str(one) for one in values_of(result, "v"))
+
+
+def _query(source: Source, plan: OutcomePlan, predicted: Sequence[str], segments: Sequence[str]) -> str:
+    """Part, segment, prediction (both as places in these lists) and scores of every row that has all of them."""
+    segment = "0" if source.plan.segment is None else _place(source.expressions.text(source.plan.segment), segments)
+    scores = [source.expressions.number(score.column) for score in plan.scores]
+    inner = ", ".join(
+        [
+            f"{source.part} p",
+            f"{segment} s",
+            f"{_place(source.expressions.text(plan.prediction or ''), predicted)} y",
+            *(f"{score} x{at}" for at, score in enumerate(scores)),
+        ]
+    )
+    known = " and ".join(f"isfinite(x{at})" for at in range(len(scores)))
+    return (
+        f"select * from (select {inner} from {source.relation})"
+        f" where p is not null and s is not null and y is not null and {known}"
+    )
+
+
+def _place(text: str, values: Sequence[str]) -> str:
+    """Where a text stands in a list, from 0; NULL where it does not."""
+    listed = ", ".join(literal(value) for value in values)
+    return f"(nullif(list_position([{listed}]::VARCHAR[], {text}), 0) - 1)::INTEGER"
+
+
+def _count(own: _Sums, plan: OutcomePlan, scores: Floats, chances: Floats, predicted: NDArray[np.int64]) -> None:
+    """Adds rows of one slot to its sums."""
+    own.rows += len(scores)
+    classes, predictions = own.counts.shape
+    for at in range(classes):
+        own.counts[at] += np.bincount(predicted, weights=chances[:, at], minlength=predictions)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        shares = scores / scores.sum(axis=1, keepdims=True)
+    if own.loss is not None and np.isfinite(shares).all():
+        losses = -np.log(np.clip(shares, EPSILON, 1 - EPSILON))
+        own.loss += float((chances * losses).sum())
+        own.loss_squares += float((chances * losses**2).sum())
+    else:
+        own.loss = None
+    own.positives.append([_positives(score, scores[:, at], chances[:, at]) for at, score in enumerate(plan.scores)])
+
+
+def _positives(plan: ScorePlan, scores: Floats, chances: Floats) -> ExpectedPositives:
+    """Expected rows of one class by score; cells are those of `outcomes`."""
+    marks = scores
+    if not plan.exact:
+        width = (plan.highest - plan.lowest) or 1.0
+        marks = np.clip(np.floor((scores - plan.lowest) * (SCORE_CELLS / width)), 0, SCORE_CELLS - 1)
+    union, at = np.unique(marks, return_inverse=True)
+    rows = np.bincount(at, minlength=len(union)).astype(np.int64)
+    positives = np.bincount(at, weights=chances, minlength=len(union)).astype(np.float64)
+    return ExpectedPositives(marks=union, positives=positives, rows=rows)
+
+
+def _table(own: _Sums, plan: OutcomePlan, predicted: Sequence[str]) -> ExpectedTable:
+    """The table of a slot's sums."""
+    named = [score.class_ for score in plan.scores]
+    classes = tuple(
+        sorted({*named, *(one for one, rows in zip(predicted, own.counts.sum(axis=0), strict=True) if rows)})
+    )
+    counts = np.zeros((len(classes), len(classes)))
+    for at, one in enumerate(predicted):
+        if one in classes:
+            counts[[classes.index(name) for name in named], classes.index(one)] = own.counts[:, at]
+    return ExpectedTable(
+        classes=classes,
+        rows=own.rows,
+        counts=counts,
+        loss=own.loss,
+        loss_squares=None if own.loss is None else own.loss_squares,
+        positives={name: reduce(add, [batch[at] for batch in own.positives]) for at, name in enumerate(named)},
+    )
