@@ -5,7 +5,7 @@ They are counted in a second look at the log, once the reference has said how sc
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -45,6 +45,19 @@ class ExpectedPositives:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ExpectedGroups:
+    """Expected labels against predictions by group of one protected attribute.
+
+    Attributes
+    ----------
+    groups : as text, sorted. counts : (g, c, c) expected rows by group, true and predicted class; classes are those of the slice's table.
+    """
+
+    groups: tuple[str, ...]
+    counts: Floats
+
+
+@dataclass(frozen=True, kw_only=True)
 class ExpectedTable:
     """Expected labels against predictions of a classifier in one slice, over the rows with a prediction and a score of every class.
 
@@ -52,7 +65,7 @@ class ExpectedTable:
     ----------
     classes : as text, sorted. rows : how many there are. counts : (c, c) expected rows by true and predicted class.
     loss, loss_squares : Σ of the expected log loss of each row and of its square; None where a row's scores have no positive sum.
-    positives : by class, for the metrics of ranking.
+    positives : by class, for the metrics of ranking. groups : by protected attribute, over the rows that have a group.
     """
 
     classes: tuple[str, ...]
@@ -61,14 +74,7 @@ class ExpectedTable:
     loss: float | None = None
     loss_squares: float | None = None
     positives: Mapping[str, ExpectedPositives] = field(default_factory=dict)
-
-    def in_classes(self, classes: tuple[str, ...]) -> Floats:
-        """(c, c) expected rows over more classes, sorted."""
-        counts = np.zeros((len(classes), len(classes)))
-        if self.classes:
-            where = np.array([classes.index(one) for one in self.classes], dtype=np.int64)
-            counts[np.ix_(where, where)] = self.counts
-        return counts
+    groups: Mapping[str, ExpectedGroups] = field(default_factory=dict)
 
     def __add__(self, other: ExpectedTable) -> ExpectedTable:
         """The table of both slices' rows."""
@@ -79,11 +85,36 @@ class ExpectedTable:
         return ExpectedTable(
             classes=classes,
             rows=self.rows + other.rows,
-            counts=self.in_classes(classes) + other.in_classes(classes),
+            counts=_in_classes(self.counts, self.classes, classes) + _in_classes(other.counts, other.classes, classes),
             loss=_sum(self.loss, other.loss),
             loss_squares=_sum(self.loss_squares, other.loss_squares),
             positives={**self.positives, **other.positives, **both},
+            groups={
+                attribute: _groups_added([self, other], attribute, classes)
+                for attribute in dict.fromkeys([*self.groups, *other.groups])
+            },
         )
+
+
+def _in_classes(counts: Floats, own: tuple[str, ...], classes: tuple[str, ...]) -> Floats:
+    """(…, c, c) expected rows over more classes, sorted."""
+    if own == classes:
+        return counts
+    found = np.zeros((*counts.shape[:-2], len(classes), len(classes)))
+    where = np.array([classes.index(one) for one in own], dtype=np.int64)
+    found[..., where[:, None], where] = counts
+    return found
+
+
+def _groups_added(tables: Sequence[ExpectedTable], attribute: str, classes: tuple[str, ...]) -> ExpectedGroups:
+    """Expected labels by group of all slices' rows."""
+    held = [(table.groups[attribute], table.classes) for table in tables if attribute in table.groups]
+    groups = tuple(sorted({group for of, _ in held for group in of.groups}))
+    number = {group: place for place, group in enumerate(groups)}
+    counts = np.zeros((len(groups), len(classes), len(classes)))
+    for of, own in held:
+        counts[[number[group] for group in of.groups]] += _in_classes(of.counts, own, classes)
+    return ExpectedGroups(groups=groups, counts=counts)
 
 
 def _sum(left: float | None, right: float | None) -> float | None:

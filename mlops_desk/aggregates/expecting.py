@@ -14,7 +14,8 @@ from operator import add
 import numpy as np
 from numpy.typing import NDArray
 
-from mlops_desk.aggregates.expected import ExpectedPositives, ExpectedTable
+from mlops_desk.aggregates.expected import ExpectedGroups, ExpectedPositives, ExpectedTable
+from mlops_desk.aggregates.group_scan import joined_text
 from mlops_desk.aggregates.outcomes import EPSILON
 from mlops_desk.aggregates.plan import SCORE_CELLS, OutcomePlan, ScorePlan
 from mlops_desk.aggregates.source import Slot, Source, pieces, values_of
@@ -35,6 +36,7 @@ class _Sums:
     loss: float | None = 0.0
     loss_squares: float = 0.0
     positives: list[list[ExpectedPositives]] = field(default_factory=list)
+    groups: list[Floats] = field(default_factory=list)
 
 
 def scan_expected(
@@ -49,17 +51,28 @@ def scan_expected(
         return {}
     predicted = _texts(source, source.expressions.text(plan.prediction))
     segments = [""] if source.plan.segment is None else list(probabilities)
+    attributes = plan.groups if plan.group_scores else ()
+    groups = [_texts(source, joined_text(source, columns)) for _, columns in attributes]
+    named = [
+        f"coalesce({_place(joined_text(source, columns), some)}, -1) g{at}"
+        for at, ((_, columns), some) in enumerate(zip(attributes, groups, strict=True))
+    ]
     sums: dict[int, _Sums] = {}
-    for columns in source.connection.batches(_query(source, plan, predicted, segments), ROWS_AT_ONCE):
+    for columns in source.connection.batches(_query(source, plan, predicted, segments, named), ROWS_AT_ONCE):
         scores = np.stack([columns[f"x{at}"] for at in range(len(plan.scores))], axis=1).astype(np.float64)
         slots = values_of(columns, "p").astype(np.int64) * len(segments) + values_of(columns, "s")
         for slot, rows in pieces(slots):
             chances = probabilities[segments[slot % len(segments)]](scores[rows])
-            own = sums.setdefault(slot, _Sums(0, np.zeros((len(plan.scores), len(predicted)))))
-            _count(own, plan, scores[rows], chances, columns["y"][rows].astype(np.int64))
+            if slot not in sums:
+                shape = len(plan.scores), len(predicted)
+                sums[slot] = _Sums(0, np.zeros(shape), groups=[np.zeros((len(some), *shape)) for some in groups])
+            said = columns["y"][rows].astype(np.int64)
+            _count(sums[slot], plan, scores[rows], chances, said)
+            for at, counts in enumerate(sums[slot].groups):
+                _count_groups(counts, chances, said, columns[f"g{at}"][rows].astype(np.int64))
     return {
         (slot // len(segments), None if source.plan.segment is None else segments[slot % len(segments)]): _table(
-            own, plan, predicted
+            own, plan, predicted, groups
         )
         for slot, own in sums.items()
     }
@@ -73,8 +86,10 @@ def _texts(source: Source, text: str) -> list[str]:
     return sorted(str(one) for one in values_of(result, "v"))
 
 
-def _query(source: Source, plan: OutcomePlan, predicted: Sequence[str], segments: Sequence[str]) -> str:
-    """Part, segment, prediction (both as places in these lists) and scores of every row that has all of them."""
+def _query(
+    source: Source, plan: OutcomePlan, predicted: Sequence[str], segments: Sequence[str], groups: Sequence[str]
+) -> str:
+    """Part, segment, prediction (both as places in these lists) and scores of every row that has all of them, and its `groups`."""
     segment = "0" if source.plan.segment is None else _place(source.expressions.text(source.plan.segment), segments)
     scores = [source.expressions.number(score.column) for score in plan.scores]
     inner = ", ".join(
@@ -83,6 +98,7 @@ def _query(source: Source, plan: OutcomePlan, predicted: Sequence[str], segments
             f"{segment} s",
             f"{_place(source.expressions.text(plan.prediction or ''), predicted)} y",
             *(f"{score} x{at}" for at, score in enumerate(scores)),
+            *groups,
         ]
     )
     known = " and ".join(f"isfinite(x{at})" for at in range(len(scores)))
@@ -115,6 +131,16 @@ def _count(own: _Sums, plan: OutcomePlan, scores: Floats, chances: Floats, predi
     own.positives.append([_positives(score, scores[:, at], chances[:, at]) for at, score in enumerate(plan.scores)])
 
 
+def _count_groups(counts: Floats, chances: Floats, predicted: NDArray[np.int64], groups: NDArray[np.int64]) -> None:
+    """Adds rows of one slot to its sums by group; -1 is no group."""
+    held = groups >= 0
+    predictions = counts.shape[2]
+    place = groups[held] * predictions + predicted[held]
+    for at in range(counts.shape[1]):
+        added = np.bincount(place, weights=chances[held, at], minlength=len(counts) * predictions)
+        counts[:, at] += added.reshape(len(counts), predictions)
+
+
 def _positives(plan: ScorePlan, scores: Floats, chances: Floats) -> ExpectedPositives:
     """Expected rows of one class by score; cells are those of `outcomes`."""
     marks = scores
@@ -127,21 +153,30 @@ def _positives(plan: ScorePlan, scores: Floats, chances: Floats) -> ExpectedPosi
     return ExpectedPositives(marks=union, positives=positives, rows=rows)
 
 
-def _table(own: _Sums, plan: OutcomePlan, predicted: Sequence[str]) -> ExpectedTable:
+def _table(own: _Sums, plan: OutcomePlan, predicted: Sequence[str], groups: Sequence[Sequence[str]]) -> ExpectedTable:
     """The table of a slot's sums."""
     named = [score.class_ for score in plan.scores]
-    classes = tuple(
-        sorted({*named, *(one for one, rows in zip(predicted, own.counts.sum(axis=0), strict=True) if rows)})
-    )
-    counts = np.zeros((len(classes), len(classes)))
-    for at, one in enumerate(predicted):
-        if one in classes:
-            counts[[classes.index(name) for name in named], classes.index(one)] = own.counts[:, at]
+    said = own.counts.sum(axis=0) > 0
+    classes = tuple(sorted({*named, *(one for one, rows in zip(predicted, said, strict=True) if rows)}))
+    true = np.array([classes.index(name) for name in named], dtype=np.int64)
+    columns = np.array([classes.index(one) for one, rows in zip(predicted, said, strict=True) if rows], dtype=np.int64)
+
+    def squared(counts: Floats) -> Floats:
+        found = np.zeros((*counts.shape[:-2], len(classes), len(classes)))
+        found[..., true[:, None], columns] = counts[..., said]
+        return found
+
+    by_group = {}
+    for (attribute, _), names, counts in zip(plan.groups, groups, own.groups, strict=False):
+        there = np.flatnonzero(counts.sum(axis=(1, 2)) > 0)
+        held = tuple(names[place] for place in there.tolist())
+        by_group[attribute] = ExpectedGroups(groups=held, counts=squared(counts[there]))
     return ExpectedTable(
         classes=classes,
         rows=own.rows,
-        counts=counts,
+        counts=squared(own.counts),
         loss=own.loss,
         loss_squares=None if own.loss is None else own.loss_squares,
         positives={name: reduce(add, [batch[at] for batch in own.positives]) for at, name in enumerate(named)},
+        groups=by_group,
     )

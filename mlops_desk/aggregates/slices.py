@@ -12,6 +12,7 @@ from operator import add
 from typing import Any, TypeVar
 
 from mlops_desk.aggregates.expected import ExpectedTable
+from mlops_desk.aggregates.group_scores import GroupScoreTable
 from mlops_desk.aggregates.tables import (
     CategoryTable,
     ConfusionTable,
@@ -24,7 +25,7 @@ from mlops_desk.aggregates.tables import (
     ValueTable,
 )
 
-T = TypeVar("T", ValueTable, CategoryTable, ScoreTable, GroupTable, GroupMeans, RowSet, int)
+T = TypeVar("T", ValueTable, CategoryTable, ScoreTable, GroupTable, GroupMeans, GroupScoreTable, RowSet, int)
 
 
 def _added(left: Mapping[str, T], right: Mapping[str, T]) -> dict[str, T]:
@@ -77,6 +78,7 @@ class OutcomeTables:
     labelled : rows with a label. scores : by class (`` for a binary model), where scores are logged.
     binary : (2, 3) rows by prediction and label, of a binary model with predictions.
     confusion : of a multiclass model. errors : of a regression. groups, means : by protected attribute (and class: `attribute|class`).
+    group_scores : by protected attribute of a binary model, where estimates of fairness are asked for.
     target_categories, target_values : the labels themselves.
     """
 
@@ -88,6 +90,7 @@ class OutcomeTables:
     errors: ErrorTable | None = None
     groups: Mapping[str, GroupTable] = field(default_factory=dict)
     means: Mapping[str, GroupMeans] = field(default_factory=dict)
+    group_scores: Mapping[str, GroupScoreTable] = field(default_factory=dict)
     target_categories: CategoryTable | None = None
     target_values: ValueTable | None = None
 
@@ -103,6 +106,7 @@ class OutcomeTables:
             scores=_added(self.scores, other.scores),
             groups=_added(self.groups, other.groups),
             means=_added(self.means, other.means),
+            group_scores=_added(self.group_scores, other.group_scores),
             **optional,
         )
 

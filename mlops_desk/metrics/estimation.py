@@ -173,7 +173,7 @@ def estimated_performance(
     """
     business = ("business_value",) if len(value_matrix) else ()
     ids = (*CONFUSION_METRICS, "label_rate", *RANK_METRICS, *PROBABILITY_METRICS, *business)
-    reason = _no_estimate(scores, calibrator, min_rows)
+    reason = no_estimate(scores, calibrator, min_rows)
     if reason is not None or scores is None:
         return dict.fromkeys(ids, untested(reason or NO_SCORES))
     counts = expected_counts(scores, calibrator)
@@ -187,7 +187,8 @@ def estimated_performance(
     return values | _expected_losses(scores, by_label)
 
 
-def _no_estimate(scores: ScoreTable | None, calibrator: Calibrator, min_rows: int) -> str | None:
+def no_estimate(scores: ScoreTable | None, calibrator: Calibrator, min_rows: int) -> str | None:
+    """Why a slice has no estimates, None where it has."""
     if calibrator.unusable is not None:
         return f"reference: {calibrator.unusable}"
     if scores is None:

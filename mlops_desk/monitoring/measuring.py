@@ -20,7 +20,12 @@ from mlops_desk.metrics import quality
 from mlops_desk.metrics.calibration import calibration
 from mlops_desk.metrics.class_estimation import estimated_classes
 from mlops_desk.metrics.concept import estimation_gap, label_shift
-from mlops_desk.metrics.estimation import Calibrator, estimated_performance
+from mlops_desk.metrics.estimated_fairness import (
+    estimated_class_fairness,
+    estimated_group_fairness,
+    untested_fairness,
+)
+from mlops_desk.metrics.estimation import Calibrator, estimated_performance, no_estimate
 from mlops_desk.metrics.fairness import group_fairness
 from mlops_desk.metrics.multiclass import multiclass_performance
 from mlops_desk.metrics.performance import binary_performance
@@ -252,6 +257,8 @@ class Measurer:
             return _readings(self._concept(outcomes, monitor.min_rows))
         if family is Family.FAIRNESS:
             return self._fairness(request, outcomes)
+        if family is Family.ESTIMATED_FAIRNESS:
+            return self._estimated_fairness(request, one, outcomes)
         return ()
 
     def _performance(self, outcomes: OutcomeTables, min_rows: int) -> Iterable[Reading]:
@@ -320,6 +327,34 @@ class Measurer:
             for table in tables
             for reading in group_fairness(table, min_group_rows=least, convention=convention, wanted=self._wanted)
         ]
+
+    def _estimated_fairness(self, request: Request, one: Slice, outcomes: OutcomeTables) -> Iterable[Reading]:
+        """Estimated fairness of one protected attribute, or why there is none."""
+        attribute, monitor = request.column or "", request.monitor
+        groups = dict.fromkeys(
+            group for table in outcomes.groups.values() if table.attribute == attribute for group in table.groups
+        )
+        reason = self._set.no_estimate
+        if self._model.task is Task.BINARY:
+            reason = no_estimate(outcomes.scores.get(""), self._calibrator(), 1)
+            table = outcomes.group_scores.get(attribute)
+            if reason is None and table is not None:
+                return estimated_group_fairness(
+                    table,
+                    self._calibrator(),
+                    min_group_rows=monitor.min_group_rows,
+                    convention=monitor.convention,
+                    wanted=self._wanted,
+                )
+        elif reason is None and one.expected is not None and attribute in one.expected.groups:
+            return estimated_class_fairness(
+                one.expected.groups[attribute],
+                one.expected.classes,
+                min_group_rows=monitor.min_group_rows,
+                convention=monitor.convention,
+                wanted=self._wanted,
+            )
+        return untested_fairness(reason or "no row has a group, a score and a prediction", groups, self._wanted)
 
 
 def reading_name(metric: str, group: str | None, class_: str | None) -> str:

@@ -354,7 +354,7 @@ class ModelPass:
         column: str | None,
     ) -> ExpectedCounter | None:
         """Expected labels of some chunks and of the reference, counted; None where nobody asks for what needs them."""
-        if not chunks or not wants_expected(self._model, self._monitors, prepared.columns, column):
+        if not chunks or not wants_expected(self._model, self._monitors, column):
             return None
         counter = ExpectedCounter(
             self._connection,

@@ -18,7 +18,7 @@ from mlops_desk.domain.schema import Task
 from mlops_desk.domain.slicing import ChunkRule, Split
 from tests.aggregates import oracle
 from tests.aggregates.logs import opened
-from tests.aggregates.test_scan import DAYS, LAYOUTS, NO_FEATURES, Row, day_number, day_of, rows_of
+from tests.aggregates.test_scan import DAYS, LAYOUTS, NO_FEATURES, PROTECTED, Row, day_number, day_of, group_of, rows_of
 
 NAMES = ("a", "b", "it's")
 SCORES = ("score", "s1", "s2")
@@ -41,9 +41,11 @@ def log_rows(seed: int) -> list[Row]:
     return rows
 
 
-def plan_of(exact: bool) -> OutcomePlan:
+def plan_of(exact: bool, *, groups: bool = False) -> OutcomePlan:
     scores = tuple(ScorePlan(column=s, exact=exact, class_=n) for s, n in zip(SCORES, NAMES, strict=True))
-    return OutcomePlan(task=Task.MULTICLASS, prediction="y_pred", scores=scores, classes=NAMES)
+    return OutcomePlan(
+        task=Task.MULTICLASS, prediction="y_pred", scores=scores, classes=NAMES, groups=PROTECTED, group_scores=groups
+    )
 
 
 def found_in(
@@ -155,3 +157,19 @@ def test_batches_stream_and_tell_of_errors(tmp_path: Path) -> None:
         broken = "select case when range = 90000 then error('boom') else range end a from range(100000)"
         with pytest.raises(connection.engine_errors, match="boom"):
             list(connection.batches(broken, 2048))
+
+
+def test_expected_labels_by_group_are_those_of_their_rows(tmp_path: Path) -> None:
+    rows = log_rows(25)
+    LAYOUTS["several_files_across_days"](tmp_path, rows)
+    for (day, _), table in found_in(tmp_path, plan_of(True, groups=True), {"": squared}, None).items():
+        of_day = [row for row in rows if day_of(row) == day]
+        assert set(table.groups) == {attribute for attribute, _ in PROTECTED}
+        for attribute, columns in PROTECTED:
+            found = table.groups[attribute]
+            for group, counts in zip(found.groups, found.counts, strict=True):
+                expected = expected_of([row for row in of_day if group_of(row, columns) == group], True, squared)
+                where = [table.classes.index(one) for one in expected.classes]
+                np.testing.assert_allclose(counts[np.ix_(where, where)], expected.counts, atol=1e-12)
+                assert counts.sum() == pytest.approx(expected.rows)
+        oracle.assert_same(unpacked(packed(table)), table)
