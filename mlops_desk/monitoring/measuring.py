@@ -19,7 +19,7 @@ from mlops_desk.domain.slicing import Chunk
 from mlops_desk.metrics import quality
 from mlops_desk.metrics.calibration import calibration
 from mlops_desk.metrics.class_estimation import estimated_classes
-from mlops_desk.metrics.concept import estimation_gap, label_shift
+from mlops_desk.metrics.concept import accuracy_effects, estimation_gap, label_shift
 from mlops_desk.metrics.estimated_fairness import (
     estimated_class_fairness,
     estimated_group_fairness,
@@ -303,13 +303,14 @@ class Measurer:
         )
 
     def _concept(self, outcomes: OutcomeTables, min_rows: int) -> dict[str, Measurement]:
-        """Label shift, and the gap between realised and estimated accuracy."""
+        """Label shift, the gap between realised and estimated accuracy, and the change of accuracy in two parts."""
         if self._model.task is not Task.BINARY:
             return {}
         reference = self._set.reference.outcomes
         scores = outcomes.scores.get("")
         before = None if reference is None else reference.scores.get("")
         found = label_shift(before, scores, min_rows=min_rows)
+        found |= accuracy_effects(before, scores, predicted=outcomes.binary is not None, min_rows=min_rows)
         realised = binary_performance(outcomes.binary, scores, min_rows=min_rows)["accuracy"]
         estimated = self._estimated(outcomes, min_rows)["accuracy"]
         gap = estimation_gap(outcomes.binary, scores, self._calibrator(), realised, estimated)
