@@ -20,21 +20,24 @@ class ExpectedPositives:
     Attributes
     ----------
     marks : (k,) ascending: distinct scores, or numbers of cells, as in the class's ScoreTable. positives : (k,) expected rows of the class.
-    rows : (k,) all rows.
+    rows : (k,) all rows. pulls : (k,) by how much the expected rows that are predicted right rise with the class's own probability, before
+        the probabilities of a row are divided by their sum.
     """
 
     marks: Floats
     positives: Floats
     rows: Counts
+    pulls: Floats
 
     def __add__(self, other: ExpectedPositives) -> ExpectedPositives:
         """The table of both slices' rows."""
         marks, left, right = merged_entries(self.marks, other.marks)
-        positives, rows = np.zeros(len(marks)), np.zeros(len(marks), dtype=np.int64)
+        positives, pulls, rows = np.zeros(len(marks)), np.zeros(len(marks)), np.zeros(len(marks), dtype=np.int64)
         for table, at in ((self, left), (other, right)):
             positives[at] += table.positives
+            pulls[at] += table.pulls
             rows[at] += table.rows
-        return ExpectedPositives(marks=marks, positives=positives, rows=rows)
+        return ExpectedPositives(marks=marks, positives=positives, rows=rows, pulls=pulls)
 
     def at(self, marks: Floats) -> tuple[Floats, Floats]:
         """(k,) expected rows of the class and of the others at these marks, which hold all of its own."""
@@ -42,6 +45,12 @@ class ExpectedPositives:
         positives, rows = np.zeros(len(marks)), np.zeros(len(marks))
         positives[where], rows[where] = self.positives, self.rows
         return positives, np.maximum(rows - positives, 0.0)
+
+    def pulls_at(self, marks: Floats) -> Floats:
+        """(k,) the pulls at these marks."""
+        pulls = np.zeros(len(marks))
+        pulls[np.searchsorted(marks, self.marks)] = self.pulls
+        return pulls
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +73,7 @@ class ExpectedTable:
     Attributes
     ----------
     classes : as text, sorted. rows : how many there are. counts : (c, c) expected rows by true and predicted class.
+    right_squares : Σ of the squared probability that a row is predicted right.
     loss, loss_squares : Σ of the expected log loss of each row and of its square; None where a row's scores have no positive sum.
     positives : by class, for the metrics of ranking. groups : by protected attribute, over the rows that have a group.
     """
@@ -71,6 +81,7 @@ class ExpectedTable:
     classes: tuple[str, ...]
     rows: int
     counts: Floats
+    right_squares: float
     loss: float | None = None
     loss_squares: float | None = None
     positives: Mapping[str, ExpectedPositives] = field(default_factory=dict)
@@ -86,6 +97,7 @@ class ExpectedTable:
             classes=classes,
             rows=self.rows + other.rows,
             counts=_in_classes(self.counts, self.classes, classes) + _in_classes(other.counts, other.classes, classes),
+            right_squares=self.right_squares + other.right_squares,
             loss=_sum(self.loss, other.loss),
             loss_squares=_sum(self.loss_squares, other.loss_squares),
             positives={**self.positives, **other.positives, **both},

@@ -22,8 +22,8 @@ from mlops_desk.aggregates.source import Slot, Source, pieces, values_of
 from mlops_desk.aggregates.tables import Floats
 from mlops_desk.warehouse.connection import Columns, literal
 
-Probabilities = Callable[[Floats], Floats]
-"""(n, c) scores of rows by class to (n, c) probabilities that sum to 1."""
+Probabilities = Callable[[Floats], tuple[Floats, Floats]]
+"""(n, c) scores of rows by class to (n, c) probabilities that sum to 1, and (n,) what they were divided by (0 where they were all 0)."""
 ROWS_AT_ONCE = 250_000
 
 
@@ -33,6 +33,7 @@ class _Sums:
 
     rows: int
     counts: Floats
+    right_squares: float = 0.0
     loss: float | None = 0.0
     loss_squares: float = 0.0
     positives: list[list[ExpectedPositives]] = field(default_factory=list)
@@ -50,6 +51,7 @@ def scan_expected(
     if plan.prediction is None:
         return {}
     predicted = _texts(source, source.expressions.text(plan.prediction))
+    scored = [score.class_ for score in plan.scores]
     segments = [""] if source.plan.segment is None else list(probabilities)
     attributes = plan.groups if plan.group_scores else ()
     groups = [_texts(source, joined_text(source, columns)) for _, columns in attributes]
@@ -57,17 +59,25 @@ def scan_expected(
         f"coalesce({_place(joined_text(source, columns), some)}, -1) g{at}"
         for at, ((_, columns), some) in enumerate(zip(attributes, groups, strict=True))
     ]
+    own_class = np.array([scored.index(one) if one in scored else -1 for one in predicted], dtype=np.int64)
     sums: dict[int, _Sums] = {}
     for columns in source.connection.batches(_query(source, plan, predicted, segments, named), ROWS_AT_ONCE):
         scores = np.stack([columns[f"x{at}"] for at in range(len(plan.scores))], axis=1).astype(np.float64)
         slots = values_of(columns, "p").astype(np.int64) * len(segments) + values_of(columns, "s")
         for slot, rows in pieces(slots):
-            chances = probabilities[segments[slot % len(segments)]](scores[rows])
+            chances, totals = probabilities[segments[slot % len(segments)]](scores[rows])
             if slot not in sums:
                 shape = len(plan.scores), len(predicted)
                 sums[slot] = _Sums(0, np.zeros(shape), groups=[np.zeros((len(some), *shape)) for some in groups])
             said = columns["y"][rows].astype(np.int64)
             _count(sums[slot], plan, scores[rows], chances, said)
+            pulls = _count_right(sums[slot], chances, totals, own_class[said])
+            sums[slot].positives.append(
+                [
+                    _positives(score, scores[rows, at], chances[:, at], pulls[:, at])
+                    for at, score in enumerate(plan.scores)
+                ]
+            )
             for at, counts in enumerate(sums[slot].groups):
                 _count_groups(counts, chances, said, columns[f"g{at}"][rows].astype(np.int64))
     return {
@@ -128,7 +138,19 @@ def _count(own: _Sums, plan: OutcomePlan, scores: Floats, chances: Floats, predi
         own.loss_squares += float((chances * losses**2).sum())
     else:
         own.loss = None
-    own.positives.append([_positives(score, scores[:, at], chances[:, at]) for at, score in enumerate(plan.scores)])
+
+
+def _count_right(own: _Sums, chances: Floats, totals: Floats, predicted: NDArray[np.int64]) -> Floats:
+    """Adds how sure rows are to be predicted right, by the class that they are predicted (-1 for one without a score).
+
+    Returns (n, c) how that probability rises with the class's own probability before it was divided by the row's sum.
+    """
+    is_predicted = predicted[:, None] == np.arange(chances.shape[1])
+    right = (chances * is_predicted).sum(axis=1, keepdims=True)
+    own.right_squares += float((right**2).sum())
+    slopes = np.zeros_like(chances)
+    np.divide(is_predicted - right, totals[:, None], out=slopes, where=totals[:, None] > 0)
+    return slopes
 
 
 def _count_groups(counts: Floats, chances: Floats, predicted: NDArray[np.int64], groups: NDArray[np.int64]) -> None:
@@ -141,7 +163,7 @@ def _count_groups(counts: Floats, chances: Floats, predicted: NDArray[np.int64],
         counts[:, at] += added.reshape(len(counts), predictions)
 
 
-def _positives(plan: ScorePlan, scores: Floats, chances: Floats) -> ExpectedPositives:
+def _positives(plan: ScorePlan, scores: Floats, chances: Floats, pulls: Floats) -> ExpectedPositives:
     """Expected rows of one class by score; cells are those of `outcomes`."""
     marks = scores
     if not plan.exact:
@@ -149,8 +171,8 @@ def _positives(plan: ScorePlan, scores: Floats, chances: Floats) -> ExpectedPosi
         marks = np.clip(np.floor((scores - plan.lowest) * (SCORE_CELLS / width)), 0, SCORE_CELLS - 1)
     union, at = np.unique(marks, return_inverse=True)
     rows = np.bincount(at, minlength=len(union)).astype(np.int64)
-    positives = np.bincount(at, weights=chances, minlength=len(union)).astype(np.float64)
-    return ExpectedPositives(marks=union, positives=positives, rows=rows)
+    positives, pulled = (np.bincount(at, weights=one, minlength=len(union)).astype(float) for one in (chances, pulls))
+    return ExpectedPositives(marks=union, positives=positives, rows=rows, pulls=pulled)
 
 
 def _table(own: _Sums, plan: OutcomePlan, predicted: Sequence[str], groups: Sequence[Sequence[str]]) -> ExpectedTable:
@@ -175,6 +197,7 @@ def _table(own: _Sums, plan: OutcomePlan, predicted: Sequence[str], groups: Sequ
         classes=classes,
         rows=own.rows,
         counts=squared(own.counts),
+        right_squares=own.right_squares,
         loss=own.loss,
         loss_squares=None if own.loss is None else own.loss_squares,
         positives={name: reduce(add, [batch[at] for batch in own.positives]) for at, name in enumerate(named)},

@@ -46,14 +46,17 @@ class ClassCalibrators:
         told = "|".join(f"{one!r}{line.digest}" for one, line in zip(self.classes, self.calibrators, strict=True))
         return hashlib.sha256(told.encode()).hexdigest()
 
-    def probabilities(self, scores: Floats) -> Floats:
-        """(n, c) probabilities of (n, c) scores; where all that are calibrated are 0, every class is equally likely."""
+    def probabilities(self, scores: Floats) -> tuple[Floats, Floats]:
+        """(n, c) probabilities of (n, c) scores, and (n,) what they were divided by.
+
+        Where every class's own probability is 0, each is equally likely.
+        """
         columns = zip(self.calibrators, scores.T, strict=True)
         raw = np.stack([np.asarray(line.probability(score)) for line, score in columns], axis=1)
         chances = np.clip(raw, 0.0, 1.0)
         total = chances.sum(axis=1, keepdims=True)
         even = np.full_like(chances, 1 / chances.shape[1])
-        return np.asarray(np.divide(chances, total, out=even, where=total > 0))
+        return np.asarray(np.divide(chances, total, out=even, where=total > 0)), total[:, 0]
 
 
 def fit_class_calibrators(
@@ -91,16 +94,11 @@ def estimated_classes(
     if unusable or few or ranks or expected is None:
         return untested_classes(unusable or few or ranks or NO_PREDICTIONS, value_matrix)
     ranked = {
-        one: _ranked(scores[one], *expected.positives[one].at(_marks(scores[one])))
+        one: _ranked(scores[one], *expected.positives[one].at(scores[one].marks))
         for one in expected.classes
         if one in scores and one in expected.positives
     }
     return class_readings(expected.counts, expected.classes, ranked, _expected_loss(expected), value_matrix)
-
-
-def _marks(table: ScoreTable) -> Floats:
-    """What names the entries of a table: scores, or numbers of cells."""
-    return table.scores if table.cells is None else table.cells.astype(np.float64)
 
 
 def _ranked(table: ScoreTable, positives: Floats, negatives: Floats) -> dict[str, Measurement]:

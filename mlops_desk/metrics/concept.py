@@ -7,11 +7,14 @@ assumes that nothing changed, and the change of accuracy split into what other s
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 
+from mlops_desk.aggregates.expected import ExpectedTable
 from mlops_desk.aggregates.tables import Counts, Floats, ScoreTable
 from mlops_desk.domain.metric import Definition, Direction, Family, Measurement, untested
+from mlops_desk.metrics.class_estimation import ClassCalibrators
 from mlops_desk.metrics.estimation import Calibrator, expected_counts
 from mlops_desk.metrics.intervals import Z, measured
 from mlops_desk.metrics.performance import NO_PREDICTIONS, NO_SCORES, too_few
@@ -61,18 +64,13 @@ def score_strata(reference: ScoreTable, chunk: ScoreTable) -> Floats:
     return _by_stratum((reference, reference.labelled), (chunk, chunk.labelled), borders)
 
 
-def _marks(table: ScoreTable) -> Floats:
-    """What names the entries of a table: scores, or numbers of cells."""
-    return table.scores if table.cells is None else table.cells.astype(np.float64)
-
-
 def _decile_borders(reference: ScoreTable, chunk: ScoreTable) -> Floats:
     """The marks that end the score deciles of the labelled reference rows, ties merged."""
     if reference.exact != chunk.exact:
         raise ValueError("an exact table and a table of cells have no common strata")
     reached = np.cumsum(reference.labelled.sum(axis=1))
     ranks = reached[-1] * np.arange(1, STRATA) / STRATA
-    return np.unique(_marks(reference)[np.searchsorted(reached, ranks, side="left")])
+    return np.unique(reference.marks[np.searchsorted(reached, ranks, side="left")])
 
 
 def _by_stratum(reference: tuple[ScoreTable, Counts], chunk: tuple[ScoreTable, Counts], borders: Floats) -> Floats:
@@ -80,7 +78,7 @@ def _by_stratum(reference: tuple[ScoreTable, Counts], chunk: tuple[ScoreTable, C
     strata = np.zeros((len(borders) + 1, 2, *reference[1].shape[1:]))
     for sample, (table, counts) in enumerate((reference, chunk)):
         up_to = np.concatenate([np.zeros((1, *counts.shape[1:])), np.cumsum(counts, axis=0)])
-        ends = np.append(np.searchsorted(_marks(table), borders, side="right"), len(counts))
+        ends = np.append(np.searchsorted(table.marks, borders, side="right"), len(counts))
         strata[:, sample] = np.diff(up_to[ends], axis=0, prepend=0)
     return strata
 
@@ -106,7 +104,7 @@ def accuracy_effects(
         if few:
             return dict.fromkeys(EFFECTS, untested(few))
     borders = _decile_borders(reference, chunk)
-    highest = _marks(reference)[reference.labelled.sum(axis=1) > 0][-1]
+    highest = reference.marks[reference.labelled.sum(axis=1) > 0][-1]
     strata = _by_stratum(
         (reference, _right_and_all(reference)), (chunk, _right_and_all(chunk)), borders[borders < highest]
     )
@@ -187,33 +185,71 @@ def estimation_gap(
     return measured(realised.value - estimated.value, error, least=-1.0, greatest=1.0)
 
 
+def class_estimation_gap(
+    labelled: int,
+    expected: ExpectedTable | None,
+    scores: Mapping[str, ScoreTable],
+    calibrators: ClassCalibrators,
+    realised: Measurement,
+    estimated: Measurement,
+) -> Measurement:
+    """The same of several classes; `labelled` are the rows behind the realised accuracy.
+
+    Notes
+    -----
+    The parts of its sampling error are those of a binary model. The calibrators of the classes are estimated from the same reference rows;
+    their parts are added as if they went together, which is the most it can be.
+    """
+    for value in (realised, estimated):
+        if value.reason is not None:
+            return untested(value.reason)
+    if expected is None or realised.value is None or estimated.value is None:
+        return untested(NO_SCORES)
+    n, right, squares = expected.rows, float(np.trace(expected.counts)), expected.right_squares
+    chance = max(right - squares, 0.0) / n / labelled
+    mix = max(squares / n - estimated.value**2, 0.0) * max(1 / labelled - 1 / n, 0.0)
+    of_lines = [
+        math.sqrt(_pulled_variance(scores[one].scores, expected.positives[one].pulls_at(scores[one].marks) / n, line))
+        for one, line in zip(calibrators.classes, calibrators.calibrators, strict=True)
+        if one in scores and one in expected.positives
+    ]
+    error = math.sqrt(chance + mix + math.fsum(of_lines) ** 2)
+    return measured(realised.value - estimated.value, error, least=-1.0, greatest=1.0)
+
+
 def _calibrator_variance(scores: ScoreTable, calibrator: Calibrator) -> float:
     """Variance of the estimated accuracy that comes of the calibrator's own estimation, level by level; 0 for raw scores."""
+    rows = scores.counts.sum(axis=2)
+    return _pulled_variance(scores.scores, (rows[:, 1] - rows[:, 0]) / scores.n, calibrator)
+
+
+def _pulled_variance(scores: Floats, pull: Floats, calibrator: Calibrator) -> float:
+    """Variance of what rises by (k,) `pull` with the probability at each of these scores; 0 for raw scores."""
     if not calibrator.calibrates:
         return 0.0
-    rows = scores.counts.sum(axis=2)
-    pull = (rows[:, 1] - rows[:, 0]) / scores.n
     levels, level = np.unique(calibrator.probabilities, return_inverse=True)
     held = np.zeros(len(levels))
     held[level] = calibrator.rows
-    after = np.clip(np.searchsorted(calibrator.scores, scores.scores), 1, max(len(calibrator.scores) - 1, 1))
+    after = np.clip(np.searchsorted(calibrator.scores, scores), 1, max(len(calibrator.scores) - 1, 1))
     if len(calibrator.scores) == 1:
-        nearest = np.zeros(len(scores.scores), dtype=np.int64)
+        nearest = np.zeros(len(scores), dtype=np.int64)
     else:
         left, right = calibrator.scores[after - 1], calibrator.scores[after]
-        nearest = np.where(scores.scores - left <= right - scores.scores, after - 1, after)
+        nearest = np.where(scores - left <= right - scores, after - 1, after)
     pulled = np.bincount(level[nearest], weights=pull, minlength=len(levels))
     return float((pulled**2 * levels * (1 - levels) / held).sum())
 
 
-def _definition(id: str, name: str, direction: Direction, least: float, greatest: float) -> Definition:
+def _definition(
+    id: str, name: str, direction: Direction, least: float, greatest: float, tasks: tuple[str, ...] = ("binary",)
+) -> Definition:
     return Definition(
         id=id,
         family=Family.CONCEPT_DRIFT,
         name=name,
         direction=direction,
         range=(least, greatest),
-        tasks=("binary",),
+        tasks=tasks,
         needs_labels=True,
         needs_score=True,
     )
@@ -223,7 +259,7 @@ DEFINITIONS: tuple[Definition, ...] = (
     _definition("label_shift_given_score", "Label shift given the score", Direction.LOWER, 0.0, math.inf),
     _definition("label_shift_given_score_p", "Label shift given the score, p-value", Direction.HIGHER, 0.0, 1.0),
     _definition("label_odds_ratio", "Odds ratio of labels given the score", Direction.NEITHER, 0.0, math.inf),
-    _definition("estimation_gap", "Estimation gap", Direction.NEITHER, -1.0, 1.0),
+    _definition("estimation_gap", "Estimation gap", Direction.NEITHER, -1.0, 1.0, ("binary", "multiclass")),
     _definition("covariate_effect", "Covariate effect on accuracy", Direction.NEITHER, -1.0, 1.0),
     _definition("concept_effect", "Concept effect on accuracy", Direction.NEITHER, -1.0, 1.0),
 )

@@ -95,11 +95,6 @@ class ExpectedCounter:
             self._cache.put({self._keys[file]: body_of(batch, indices, tables) for file, indices in files})
             tell()
 
-    def no_estimate(self, segment: str) -> str | None:
-        """Why a segment has no estimates, None where it has."""
-        known = self.calibrators.get(segment)
-        return "the reference has no rows of this segment" if known is None else known.unusable
-
     def expected(self, chunks: Mapping[ChunkId, Sequence[str]]) -> dict[ChunkId, dict[str, ExpectedTable]]:
         """Expected labels of chunks by segment value, all of whose files were counted."""
         return merged(self._cache, self._keys, chunks)

@@ -18,8 +18,8 @@ from mlops_desk.domain.schema import Column, Kind, Task
 from mlops_desk.domain.slicing import Chunk
 from mlops_desk.metrics import quality
 from mlops_desk.metrics.calibration import calibration
-from mlops_desk.metrics.class_estimation import estimated_classes
-from mlops_desk.metrics.concept import accuracy_effects, estimation_gap, label_shift
+from mlops_desk.metrics.class_estimation import ClassCalibrators, estimated_classes
+from mlops_desk.metrics.concept import accuracy_effects, class_estimation_gap, estimation_gap, label_shift
 from mlops_desk.metrics.estimated_fairness import (
     estimated_class_fairness,
     estimated_group_fairness,
@@ -70,7 +70,7 @@ class SliceSet:
     Attributes
     ----------
     segment : `column=value`, None for all rows. newest : time of the newest row of the log.
-    no_estimate : why a multiclass model has no estimates, None where it has.
+    class_calibrators : of a multiclass model, where estimates are asked for and the reference has such rows.
     """
 
     segment: str | None
@@ -78,7 +78,13 @@ class SliceSet:
     reference: Slice
     newest: datetime | None
     now: datetime
-    no_estimate: str | None = None
+    class_calibrators: ClassCalibrators | None = None
+
+    @property
+    def no_estimate(self) -> str | None:
+        """Why a multiclass model has no estimates, None where it has."""
+        known = self.class_calibrators
+        return "the reference has no rows of this segment" if known is None else known.unusable
 
 
 class Measurer:
@@ -254,7 +260,7 @@ class Measurer:
         if family is Family.CALIBRATION:
             return _readings(calibration(outcomes.scores.get(""), min_rows=monitor.min_rows))
         if family is Family.CONCEPT_DRIFT:
-            return _readings(self._concept(outcomes, monitor.min_rows))
+            return _readings(self._concept(one, outcomes, monitor.min_rows))
         if family is Family.FAIRNESS:
             return self._fairness(request, outcomes)
         if family is Family.ESTIMATED_FAIRNESS:
@@ -302,8 +308,10 @@ class Measurer:
             value_matrix=self._model.value_matrix,
         )
 
-    def _concept(self, outcomes: OutcomeTables, min_rows: int) -> dict[str, Measurement]:
+    def _concept(self, one: Slice, outcomes: OutcomeTables, min_rows: int) -> dict[str, Measurement]:
         """Label shift, the gap between realised and estimated accuracy, and the change of accuracy in two parts."""
+        if self._model.task is Task.MULTICLASS:
+            return {"estimation_gap": self._class_gap(one, outcomes, min_rows)}
         if self._model.task is not Task.BINARY:
             return {}
         reference = self._set.reference.outcomes
@@ -315,6 +323,18 @@ class Measurer:
         estimated = self._estimated(outcomes, min_rows)["accuracy"]
         gap = estimation_gap(outcomes.binary, scores, self._calibrator(), realised, estimated)
         return {**found, "estimation_gap": gap}
+
+    def _class_gap(self, one: Slice, outcomes: OutcomeTables, min_rows: int) -> Measurement:
+        """The gap between realised and estimated accuracy of a multiclass model."""
+        calibrators = self._set.class_calibrators
+        if calibrators is None or outcomes.confusion is None:
+            return untested(self._set.no_estimate or "no prediction is logged")
+        realised, estimated = (
+            next(found.measurement for found in readings if (found.metric, found.class_) == ("accuracy", None))
+            for readings in (self._performance(outcomes, min_rows), self._estimates(one, outcomes, min_rows))
+        )
+        labelled = outcomes.confusion.labelled
+        return class_estimation_gap(labelled, one.expected, outcomes.scores, calibrators, realised, estimated)
 
     def _fairness(self, request: Request, outcomes: OutcomeTables) -> Iterable[Reading]:
         """Fairness of one protected attribute: of a regression by means, of classes one against the rest."""

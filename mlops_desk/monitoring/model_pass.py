@@ -339,7 +339,7 @@ class ModelPass:
                 reference=base,
                 newest=newest,
                 now=self._now,
-                no_estimate=None if counter is None else counter.no_estimate(segment),
+                class_calibrators=None if counter is None else counter.calibrators.get(segment),
             )
             chunks_of = partial(self._reference_chunks, tally, segment)
             found.append(Subject(slices=sliced, reference_name=tally.reference_name, reference_chunks=chunks_of))

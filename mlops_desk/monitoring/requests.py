@@ -100,7 +100,7 @@ def requests_of(model: Model, monitor: Monitor, columns: Sequence[Column]) -> li
 def wants_expected(model: Model, monitors: Sequence[Monitor], segment_column: str | None) -> bool:
     """Whether monitors of a segment column (None for all rows) want estimates that need the scores of all classes of a row at once."""
     watching = [one for one in monitors if (segment_column or WHOLE_SEGMENT) in one.segments]
-    families = (Family.ESTIMATED_PERFORMANCE, Family.ESTIMATED_FAIRNESS)
+    families = (Family.ESTIMATED_PERFORMANCE, Family.ESTIMATED_FAIRNESS, Family.CONCEPT_DRIFT)
     return model.task is Task.MULTICLASS and any(asks_for_family(one, name) for one in watching for name in families)
 
 

@@ -1,14 +1,14 @@
 """The second look at a log: expected labels are what summing row by row gives, whatever lies in the files."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from mlops_desk.aggregates.expected import ExpectedPositives, ExpectedTable
-from mlops_desk.aggregates.expecting import scan_expected
+from mlops_desk.aggregates.expecting import Probabilities, scan_expected
 from mlops_desk.aggregates.numbering import Slicing, batches_of
 from mlops_desk.aggregates.packing import packed, unpacked
 from mlops_desk.aggregates.parts import TimeColumn
@@ -25,8 +25,17 @@ SCORES = ("score", "s1", "s2")
 Key = tuple[int, str | None]
 
 
-def squared(scores: np.ndarray) -> np.ndarray:
-    return scores**2 / (scores**2).sum(axis=1, keepdims=True)
+def squared(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    totals = (scores**2).sum(axis=1)
+    return scores**2 / totals[:, None], totals
+
+
+def linear(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return scores / scores.sum(axis=1, keepdims=True), scores.sum(axis=1)
+
+
+def even(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return np.full_like(scores, 1 / 3), np.zeros(len(scores))
 
 
 def log_rows(seed: int) -> list[Row]:
@@ -49,7 +58,7 @@ def plan_of(exact: bool, *, groups: bool = False) -> OutcomePlan:
 
 
 def found_in(
-    folder: Path, plan: OutcomePlan, segments: Mapping[str, Callable[[np.ndarray], np.ndarray]], segment: str | None
+    folder: Path, plan: OutcomePlan, segments: Mapping[str, Probabilities], segment: str | None
 ) -> dict[Key, ExpectedTable]:
     slicing = Slicing(
         rule=ChunkRule(every="1d"), periods=DAYS, time=TimeColumn(name="ts", zoned=False), reference=None, filter=None
@@ -67,7 +76,7 @@ def found_in(
     return found
 
 
-def expected_of(rows: list[Row], exact: bool, function: Callable[[np.ndarray], np.ndarray]) -> ExpectedTable:
+def expected_of(rows: list[Row], exact: bool, function: Probabilities) -> ExpectedTable:
     """Row by row."""
     kept = [
         row
@@ -76,28 +85,33 @@ def expected_of(rows: list[Row], exact: bool, function: Callable[[np.ndarray], n
     ]
     classes = sorted({*NAMES, *(row["y_pred"] for row in kept)})
     counts = np.zeros((len(classes), len(classes)))
-    positives: dict[str, dict[float, list[float]]] = {name: {} for name in NAMES}
-    loss = squares = 0.0
+    positives: dict[str, dict[float, list[tuple[float, float]]]] = {name: {} for name in NAMES}
+    loss = squares = right_squares = 0.0
     for row in kept:
         scores = np.array([[row[s] for s in SCORES]])
-        chances = function(scores)[0].tolist()
+        shares, totals = function(scores)
+        chances = shares[0].tolist()
+        right = chances[NAMES.index(row["y_pred"])] if row["y_pred"] in NAMES else 0.0
+        right_squares += right**2
         for name, score, chance in zip(NAMES, scores[0].tolist(), chances, strict=True):
             counts[classes.index(name), classes.index(row["y_pred"])] += chance
             mark = score if exact else float(min(math.floor(score * SCORE_CELLS), SCORE_CELLS - 1))
-            positives[name].setdefault(mark, []).append(chance)
+            positives[name].setdefault(mark, []).append((chance, ((name == row["y_pred"]) - right) / totals[0]))
             each = -math.log(max(score / scores.sum(), 1e-300))
             loss, squares = loss + chance * each, squares + chance * each**2
     return ExpectedTable(
         classes=tuple(classes),
         rows=len(kept),
         counts=counts,
+        right_squares=right_squares,
         loss=loss,
         loss_squares=squares,
         positives={
             name: ExpectedPositives(
                 marks=oracle.floats(sorted(of)),
-                positives=oracle.floats(math.fsum(of[mark]) for mark in sorted(of)),
+                positives=oracle.floats(math.fsum(one for one, _ in of[mark]) for mark in sorted(of)),
                 rows=oracle.ints(len(of[mark]) for mark in sorted(of)),
+                pulls=oracle.floats(math.fsum(pull for _, pull in of[mark]) for mark in sorted(of)),
             )
             for name, of in positives.items()
         },
@@ -123,7 +137,7 @@ def test_expected_labels_are_what_summing_rows_gives(
 def test_segments_have_calibrators_of_their_own_and_others_are_left_out(tmp_path: Path) -> None:
     rows = log_rows(22)
     LAYOUTS["one_file"](tmp_path, rows)
-    segments = {"a": squared, "it's": lambda scores: scores / scores.sum(axis=1, keepdims=True)}
+    segments = {"a": squared, "it's": linear}
     found = found_in(tmp_path, plan_of(True), segments, "k")
     assert {name for _, name in found} == {"a", "it's"}
     for (day, name), table in found.items():
@@ -137,15 +151,14 @@ def test_scores_without_a_sum_leave_the_loss_unknown_and_no_rows_leave_nothing(t
     for row in rows:
         row.update(dict.fromkeys(SCORES, 0.0))
     LAYOUTS["one_file"](tmp_path, rows)
-    even = {"": lambda scores: np.full_like(scores, 1 / 3)}
-    tables = found_in(tmp_path, plan_of(True), even, None)
+    tables = found_in(tmp_path, plan_of(True), {"": even}, None)
     assert {table.loss for table in tables.values()} == {None}
     assert all(np.isfinite(table.counts).all() for table in tables.values())
     (tmp_path / "all.parquet").unlink()
     for row in rows:
         row["s2"] = None
     LAYOUTS["one_file"](tmp_path, rows)
-    assert found_in(tmp_path, plan_of(True), even, None) == {}
+    assert found_in(tmp_path, plan_of(True), {"": even}, None) == {}
 
 
 def test_batches_stream_and_tell_of_errors(tmp_path: Path) -> None:

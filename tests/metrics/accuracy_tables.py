@@ -130,7 +130,12 @@ def columns(path: Path, *names: str) -> dict[str, NDArray[np.generic]]:
 
 
 def expected_table(
-    classes: Sequence[str], scores: Rows, chances: Rows, predicted: NDArray[np.int64], cells: int | None = None
+    classes: Sequence[str],
+    scores: Rows,
+    chances: Rows,
+    predicted: NDArray[np.int64],
+    cells: int | None = None,
+    totals: Rows | None = None,
 ) -> ExpectedTable:
     """Of (n, c) scores and probabilities and the places of the predicted classes; by cell of [0, 1] where asked."""
     counts = np.zeros((len(classes), len(classes)))
@@ -139,18 +144,23 @@ def expected_table(
     losses = -np.log(np.clip(scores / scores.sum(axis=1, keepdims=True), 1e-300, 1.0))
     marks = scores if cells is None else np.minimum(np.floor(scores * cells), cells - 1)
     positives = {}
+    right = chances[np.arange(len(scores)), predicted]
+    divisor = np.ones(len(scores)) if totals is None else totals
     for at, one in enumerate(classes):
+        pulls = ((predicted == at) - right) / divisor
         union = np.unique(marks[:, at])
         inside = [marks[:, at] == mark for mark in union]
         positives[one] = ExpectedPositives(
             marks=union,
             positives=np.array([chances[rows, at].sum() for rows in inside]),
             rows=np.array([rows.sum() for rows in inside], dtype=np.int64),
+            pulls=np.array([pulls[rows].sum() for rows in inside]),
         )
     return ExpectedTable(
         classes=tuple(classes),
         rows=len(scores),
         counts=counts,
+        right_squares=float((right**2).sum()),
         loss=float((chances * losses).sum()),
         loss_squares=float((chances * losses**2).sum()),
         positives=positives,

@@ -13,6 +13,7 @@ from mlops_desk.metrics.class_estimation import (
     estimated_classes,
     fit_class_calibrators,
 )
+from mlops_desk.metrics.concept import class_estimation_gap
 from mlops_desk.metrics.estimation import raw_calibrator
 from mlops_desk.metrics.multiclass import multiclass_performance
 from tests.metrics.accuracy_tables import cell_table, confusion_table, expected_table, score_table
@@ -52,8 +53,7 @@ def tables_of(scores, predicted, labels=None, cells=None):
 
 
 def estimates(scores, predicted, calibrators, cells=None, **options):
-    chances = calibrators.probabilities(scores)
-    expected = expected_table(CLASSES, scores, chances, predicted, cells)
+    expected = expected_table(CLASSES, scores, calibrators.probabilities(scores)[0], predicted, cells)
     readings = estimated_classes(expected, tables_of(scores, predicted, cells=cells), calibrators.unusable, **options)
     return {(one.metric, one.group, one.class_): one.measurement for one in readings}
 
@@ -77,11 +77,11 @@ def test_probabilities_are_isotonic_by_class_and_sum_to_one():
     reference, later = made_rows(4000, 1), made_rows(500, 2, 1.0)
     calibrators = fit_class_calibrators(tables_of(*reference), CLASSES)
     assert all(line.calibrates for line in calibrators.calibrators)
-    assert calibrators.probabilities(later[0]) == pytest.approx(isotonic_chances(reference, later[0]), abs=1e-12)
+    assert calibrators.probabilities(later[0])[0] == pytest.approx(isotonic_chances(reference, later[0]), abs=1e-12)
 
 
 def test_a_row_that_no_class_fits_is_of_any_class_alike():
-    assert raw_calibrators().probabilities(np.zeros((1, 3))).tolist() == [[1 / 3] * 3]
+    assert raw_calibrators().probabilities(np.zeros((1, 3)))[0].tolist() == [[1 / 3] * 3]
 
 
 def test_estimates_equal_scikit_learn_on_rows_weighted_by_their_probabilities():
@@ -151,7 +151,7 @@ def test_what_cannot_be_estimated_says_why():
     scores, predicted, labels = made_rows(100, 6)
     tables = tables_of(scores, predicted, labels)
     calibrators = fit_class_calibrators(tables, CLASSES)
-    expected = expected_table(CLASSES, scores, calibrators.probabilities(scores), predicted)
+    expected = expected_table(CLASSES, scores, calibrators.probabilities(scores)[0], predicted)
     assert fit_class_calibrators(tables, ()).unusable == "no score of each class is logged"
     few = fit_class_calibrators({}, CLASSES).unusable
     assert few == "reference, class 'a': no score is logged"
@@ -190,7 +190,7 @@ def test_cells_are_within_their_bounds():
 @given(st.lists(st.integers(0, 19), max_size=20, unique=True), st.integers(0, 1))
 def test_the_table_of_all_rows_is_the_sum_of_the_tables_of_some(chosen, parts):
     scores, predicted, _ = made_rows(20, 8)
-    chances, first = raw_calibrators().probabilities(scores), np.zeros(20, dtype=bool)
+    chances, first = raw_calibrators().probabilities(scores)[0], np.zeros(20, dtype=bool)
     first[chosen] = True
     of = [
         expected_table(CLASSES, scores[rows], chances[rows], predicted[rows])
@@ -200,10 +200,12 @@ def test_the_table_of_all_rows_is_the_sum_of_the_tables_of_some(chosen, parts):
     summed: ExpectedTable = of[0] + of[1]
     assert (summed.classes, summed.rows) == (whole.classes, whole.rows)
     assert summed.counts == pytest.approx(whole.counts, abs=1e-12)
+    assert summed.right_squares == pytest.approx(whole.right_squares)
     assert (summed.loss, summed.loss_squares) == pytest.approx((whole.loss, whole.loss_squares), rel=1e-12)
     for one in CLASSES:
         assert summed.positives[one].marks.tolist() == whole.positives[one].marks.tolist()
         assert summed.positives[one].rows.tolist() == whole.positives[one].rows.tolist()
+        assert summed.positives[one].pulls == pytest.approx(whole.positives[one].pulls, abs=1e-12)
         assert summed.positives[one].positives == pytest.approx(whole.positives[one].positives, abs=1e-12)
 
 
@@ -211,3 +213,40 @@ def test_equal_calibrators_have_one_digest():
     rows = made_rows(1000, 9)
     first, again = (fit_class_calibrators(tables_of(*rows), CLASSES) for _ in range(2))
     assert first.digest == again.digest != raw_calibrators().digest
+
+
+def gap(reference, later, labelled=None):
+    """The estimation gap of rows of which the first `labelled` have labels."""
+    scores, predicted, labels = later
+    calibrators = fit_class_calibrators(tables_of(*reference), CLASSES)
+    chances, totals = calibrators.probabilities(scores)
+    expected = expected_table(CLASSES, scores, chances, predicted, totals=totals)
+    some = slice(None, labelled)
+    table = confusion_table(CLASSES, [CLASSES[k] for k in labels[some]], [CLASSES[k] for k in predicted[some]])
+    tables = tables_of(scores, predicted)
+    realised, estimated = (
+        next(one.measurement for one in readings if one.metric == "accuracy")
+        for readings in (multiclass_performance(table, {}), estimated_classes(expected, tables, None))
+    )
+    return class_estimation_gap(table.labelled, expected, tables, calibrators, realised, estimated)
+
+
+@pytest.mark.parametrize(
+    ("reference_rows", "rows", "labelled"), [(1500, 2000, 2000), (8000, 300, 300), (4000, 1500, 200)]
+)
+def test_the_estimation_gap_is_near_0_and_spreads_as_its_error_tells(reference_rows, rows, labelled):
+    found = [gap(made_rows(reference_rows, 10_000 + at), made_rows(rows, 20_000 + at), labelled) for at in range(60)]
+    values, errors = [one.value for one in found], [one.sampling_error for one in found]
+    assert abs(np.mean(values)) < 0.7 * np.mean(errors)  # isotonic lines fitted on few rows are a little too sure
+    assert 0.7 <= np.std(values) / np.mean(errors) <= 1.1
+
+
+def test_the_estimation_gap_tells_when_labels_follow_other_rules():
+    scores, predicted, labels = made_rows(2000, 11)
+    changed = gap(made_rows(4000, 12), (scores, predicted, (labels + 1) % 3))
+    assert changed.value < -10 * changed.sampling_error
+
+
+def test_an_estimation_gap_without_an_estimate_or_labels_says_why():
+    few = gap(made_rows(500, 13), made_rows(100, 14), 10)
+    assert few.reason == "10 labelled rows, fewer than 30"

@@ -21,6 +21,7 @@ FAMILIES = (
     "data_quality",
     "fairness",
     "estimated_fairness",
+    "concept_drift",
     "label_drift",
     "prediction_drift",
 )
