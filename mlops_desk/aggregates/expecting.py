@@ -25,19 +25,30 @@ from mlops_desk.warehouse.connection import Columns, literal
 Probabilities = Callable[[Floats], tuple[Floats, Floats]]
 """(n, c) scores of rows by class to (n, c) probabilities that sum to 1, and (n,) what they were divided by (0 where they were all 0)."""
 ROWS_AT_ONCE = 250_000
+BATCHES_HELD = 8
+"""So many batches' tables of scores are added at once: one by one costs time, all at the end costs memory."""
 
 
-@dataclass
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Names:
+    """What the numbers of a result stand for: predictions, values of the segment column, and groups by protected attribute."""
+
+    predicted: list[str]
+    segments: list[str]
+    groups: dict[str, list[str]]
+
+
+@dataclass(kw_only=True)
 class _Sums:
     """What is being summed of one slot."""
 
-    rows: int
     counts: Floats
+    groups: list[Floats]
+    rows: int = 0
     right_squares: float = 0.0
     loss: float | None = 0.0
     loss_squares: float = 0.0
     positives: list[list[ExpectedPositives]] = field(default_factory=list)
-    groups: list[Floats] = field(default_factory=list)
 
 
 def scan_expected(
@@ -50,42 +61,30 @@ def scan_expected(
     """
     if plan.prediction is None:
         return {}
-    predicted = _texts(source, source.expressions.text(plan.prediction))
-    scored = [score.class_ for score in plan.scores]
-    segments = [""] if source.plan.segment is None else list(probabilities)
-    attributes = plan.groups if plan.group_scores else ()
-    groups = [_texts(source, joined_text(source, columns)) for _, columns in attributes]
-    named = [
-        f"coalesce({_place(joined_text(source, columns), some)}, -1) g{at}"
-        for at, ((_, columns), some) in enumerate(zip(attributes, groups, strict=True))
-    ]
-    own_class = np.array([scored.index(one) if one in scored else -1 for one in predicted], dtype=np.int64)
+    segmented = source.plan.segment is not None
+    names = _Names(
+        predicted=_texts(source, source.expressions.text(plan.prediction)),
+        segments=list(probabilities) if segmented else [""],
+        groups={
+            attribute: _texts(source, joined_text(source, joined))
+            for attribute, joined in (plan.groups if plan.group_scores else ())
+        },
+    )
+    shape = len(plan.scores), len(names.predicted)
     sums: dict[int, _Sums] = {}
-    for columns in source.connection.batches(_query(source, plan, predicted, segments, named), ROWS_AT_ONCE):
-        scores = np.stack([columns[f"x{at}"] for at in range(len(plan.scores))], axis=1).astype(np.float64)
-        slots = values_of(columns, "p").astype(np.int64) * len(segments) + values_of(columns, "s")
+    for columns in source.connection.batches(_query(source, plan, names), ROWS_AT_ONCE):
+        slots = values_of(columns, "p").astype(np.int64) * len(names.segments) + values_of(columns, "s")
         for slot, rows in pieces(slots):
-            chances, totals = probabilities[segments[slot % len(segments)]](scores[rows])
             if slot not in sums:
-                shape = len(plan.scores), len(predicted)
-                sums[slot] = _Sums(0, np.zeros(shape), groups=[np.zeros((len(some), *shape)) for some in groups])
-            said = columns["y"][rows].astype(np.int64)
-            _count(sums[slot], plan, scores[rows], chances, said)
-            pulls = _count_right(sums[slot], chances, totals, own_class[said])
-            sums[slot].positives.append(
-                [
-                    _positives(score, scores[rows, at], chances[:, at], pulls[:, at])
-                    for at, score in enumerate(plan.scores)
-                ]
-            )
-            for at, counts in enumerate(sums[slot].groups):
-                _count_groups(counts, chances, said, columns[f"g{at}"][rows].astype(np.int64))
-    return {
-        (slot // len(segments), None if source.plan.segment is None else segments[slot % len(segments)]): _table(
-            own, plan, predicted, groups
-        )
-        for slot, own in sums.items()
-    }
+                by_group = [np.zeros((len(groups), *shape)) for groups in names.groups.values()]
+                sums[slot] = _Sums(counts=np.zeros(shape), groups=by_group)
+            function = probabilities[names.segments[slot % len(names.segments)]]
+            _count(sums[slot], plan, names, {name: column[rows] for name, column in columns.items()}, function)
+    found = {}
+    for slot, own in sums.items():
+        part, segment = divmod(slot, len(names.segments))
+        found[part, names.segments[segment] if segmented else None] = _table(own, plan, names)
+    return found
 
 
 def _texts(source: Source, text: str) -> list[str]:
@@ -96,24 +95,23 @@ def _texts(source: Source, text: str) -> list[str]:
     return sorted(str(one) for one in values_of(result, "v"))
 
 
-def _query(
-    source: Source, plan: OutcomePlan, predicted: Sequence[str], segments: Sequence[str], groups: Sequence[str]
-) -> str:
-    """Part, segment, prediction (both as places in these lists) and scores of every row that has all of them, and its `groups`."""
-    segment = "0" if source.plan.segment is None else _place(source.expressions.text(source.plan.segment), segments)
+def _query(source: Source, plan: OutcomePlan, names: _Names) -> str:
+    """Part, scores, and numbers of segment, prediction and groups (-1 for none) of every row with a prediction and all scores."""
+    text = source.expressions.text
+    segment = "0" if source.plan.segment is None else _place(text(source.plan.segment), names.segments)
     scores = [source.expressions.number(score.column) for score in plan.scores]
-    inner = ", ".join(
-        [
-            f"{source.part} p",
-            f"{segment} s",
-            f"{_place(source.expressions.text(plan.prediction or ''), predicted)} y",
-            *(f"{score} x{at}" for at, score in enumerate(scores)),
-            *groups,
-        ]
-    )
+    joined = dict(plan.groups)
+    groups = [_place(joined_text(source, joined[attribute]), listed) for attribute, listed in names.groups.items()]
+    terms = [
+        f"{source.part} p",
+        f"{segment} s",
+        f"{_place(text(plan.prediction or ''), names.predicted)} y",
+        *(f"{score} x{at}" for at, score in enumerate(scores)),
+        *(f"coalesce({group}, -1) g{at}" for at, group in enumerate(groups)),
+    ]
     known = " and ".join(f"isfinite(x{at})" for at in range(len(scores)))
     return (
-        f"select * from (select {inner} from {source.relation})"
+        f"select * from (select {', '.join(terms)} from {source.relation})"
         f" where p is not null and s is not null and y is not null and {known}"
     )
 
@@ -124,20 +122,42 @@ def _place(text: str, values: Sequence[str]) -> str:
     return f"(nullif(list_position([{listed}]::VARCHAR[], {text}), 0) - 1)::INTEGER"
 
 
-def _count(own: _Sums, plan: OutcomePlan, scores: Floats, chances: Floats, predicted: NDArray[np.int64]) -> None:
+def _count(own: _Sums, plan: OutcomePlan, names: _Names, columns: Columns, function: Probabilities) -> None:
     """Adds rows of one slot to its sums."""
+    scores = np.stack([columns[f"x{at}"] for at in range(len(plan.scores))], axis=1).astype(np.float64)
+    predicted = columns["y"].astype(np.int64)
+    chances, totals = function(scores)
     own.rows += len(scores)
-    classes, predictions = own.counts.shape
-    for at in range(classes):
-        own.counts[at] += np.bincount(predicted, weights=chances[:, at], minlength=predictions)
+    for at in range(len(plan.scores)):
+        own.counts[at] += np.bincount(predicted, weights=chances[:, at], minlength=len(names.predicted))
+    for at, counts in enumerate(own.groups):
+        _count_groups(counts, chances, predicted, columns[f"g{at}"].astype(np.int64))
+    _count_losses(own, scores, chances)
+    scored = [score.class_ for score in plan.scores]
+    own_class = np.array([scored.index(one) if one in scored else -1 for one in names.predicted], dtype=np.int64)
+    pulls = _count_right(own, chances, totals, own_class[predicted])
+    own.positives.append(
+        [_positives(score, scores[:, at], chances[:, at], pulls[:, at]) for at, score in enumerate(plan.scores)]
+    )
+    if len(own.positives) == BATCHES_HELD:
+        own.positives = [_added(own.positives)]
+
+
+def _added(batches: Sequence[Sequence[ExpectedPositives]]) -> list[ExpectedPositives]:
+    """The tables of all batches' rows by class."""
+    return [reduce(add, of_class) for of_class in zip(*batches, strict=True)]
+
+
+def _count_losses(own: _Sums, scores: Floats, chances: Floats) -> None:
+    """Adds the expected log loss of rows, unless one of them has none."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         shares = scores / scores.sum(axis=1, keepdims=True)
-    if own.loss is not None and np.isfinite(shares).all():
-        losses = -np.log(np.clip(shares, EPSILON, 1 - EPSILON))
-        own.loss += float((chances * losses).sum())
-        own.loss_squares += float((chances * losses**2).sum())
-    else:
+    if own.loss is None or not np.isfinite(shares).all():
         own.loss = None
+        return
+    losses = -np.log(np.clip(shares, EPSILON, 1 - EPSILON))
+    own.loss += float((chances * losses).sum())
+    own.loss_squares += float((chances * losses**2).sum())
 
 
 def _count_right(own: _Sums, chances: Floats, totals: Floats, predicted: NDArray[np.int64]) -> Floats:
@@ -175,13 +195,15 @@ def _positives(plan: ScorePlan, scores: Floats, chances: Floats, pulls: Floats) 
     return ExpectedPositives(marks=union, positives=positives, rows=rows, pulls=pulled)
 
 
-def _table(own: _Sums, plan: OutcomePlan, predicted: Sequence[str], groups: Sequence[Sequence[str]]) -> ExpectedTable:
+def _table(own: _Sums, plan: OutcomePlan, names: _Names) -> ExpectedTable:
     """The table of a slot's sums."""
     named = [score.class_ for score in plan.scores]
     said = own.counts.sum(axis=0) > 0
-    classes = tuple(sorted({*named, *(one for one, rows in zip(predicted, said, strict=True) if rows)}))
+    classes = tuple(sorted({*named, *(one for one, rows in zip(names.predicted, said, strict=True) if rows)}))
     true = np.array([classes.index(name) for name in named], dtype=np.int64)
-    columns = np.array([classes.index(one) for one, rows in zip(predicted, said, strict=True) if rows], dtype=np.int64)
+    columns = np.array(
+        [classes.index(one) for one, rows in zip(names.predicted, said, strict=True) if rows], dtype=np.int64
+    )
 
     def squared(counts: Floats) -> Floats:
         found = np.zeros((*counts.shape[:-2], len(classes), len(classes)))
@@ -189,9 +211,9 @@ def _table(own: _Sums, plan: OutcomePlan, predicted: Sequence[str], groups: Sequ
         return found
 
     by_group = {}
-    for (attribute, _), names, counts in zip(plan.groups, groups, own.groups, strict=False):
+    for (attribute, groups), counts in zip(names.groups.items(), own.groups, strict=True):
         there = np.flatnonzero(counts.sum(axis=(1, 2)) > 0)
-        held = tuple(names[place] for place in there.tolist())
+        held = tuple(groups[place] for place in there.tolist())
         by_group[attribute] = ExpectedGroups(groups=held, counts=squared(counts[there]))
     return ExpectedTable(
         classes=classes,
@@ -200,6 +222,6 @@ def _table(own: _Sums, plan: OutcomePlan, predicted: Sequence[str], groups: Sequ
         right_squares=own.right_squares,
         loss=own.loss,
         loss_squares=None if own.loss is None else own.loss_squares,
-        positives={name: reduce(add, [batch[at] for batch in own.positives]) for at, name in enumerate(named)},
+        positives=dict(zip(named, _added(own.positives), strict=True)),
         groups=by_group,
     )

@@ -123,7 +123,7 @@ def expected_of(rows: list[Row], exact: bool, function: Probabilities) -> Expect
 def test_expected_labels_are_what_summing_rows_gives(
     tmp_path: Path, where: str, exact: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mlops_desk.aggregates.expecting.ROWS_AT_ONCE", 64)
+    monkeypatch.setattr("mlops_desk.aggregates.expecting.ROWS_AT_ONCE", 8)
     rows = log_rows(21)
     LAYOUTS[where](tmp_path, rows)
     found = found_in(tmp_path, plan_of(exact), {"": squared}, None)

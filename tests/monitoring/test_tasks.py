@@ -11,7 +11,20 @@ import pytest
 
 from mlops_desk.aggregates.expecting import scan_expected
 from tests.aggregates.logs import written
-from tests.monitoring.desks import DAILY, LOGS, assert_same, day_rows, kept, run, write_desk
+from tests.monitoring.desks import (
+    BY_PERIOD,
+    COLUMNS,
+    DAILY,
+    INSIDE,
+    LOGS,
+    REFERENCE_DAYS,
+    assert_same,
+    day_rows,
+    kept,
+    run,
+    write_day,
+    write_desk,
+)
 
 PERIOD = "[models.reference]\nfrom = 2024-02-26\nto = 2024-03-01\n"
 CELLS = '[[models.monitors]]\nfamily = "{}"\nexact_rows = 0\nmin_rows = 10\n'
@@ -202,3 +215,38 @@ def test_one_more_day_costs_one_day_of_expected_labels(tmp_path: Path, monkeypat
     assert len(estimated) == 3
     assert all(row["value"] is not None for row in estimated)
     assert [row["reason"] for row in values if row["metric"] == "recall" and row["value"] is None] == []
+
+
+@pytest.mark.parametrize("exact_rows", [0, 1000])
+def test_fairness_is_estimated_before_labels_arrive_step_by_step_as_at_once(tmp_path: Path, exact_rows: int) -> None:
+    folder, copy = tmp_path / "desk", tmp_path / "copy"
+    monitors = [
+        f'[[models.monitors]]\nfamily = "{family}"\nexact_rows = {exact_rows}\nmin_group_rows = 5\n'
+        for family in ("fairness", "estimated_fairness")
+    ]
+    write_desk(folder, LOGS, BY_PERIOD, COLUMNS + INSIDE, DAILY, *monitors)
+    for day in range(8):
+        write_day(folder / "logs", day, inside=day < REFERENCE_DAYS)
+        if day >= REFERENCE_DAYS:
+            assert run(folder).failure is None
+    shutil.copytree(folder, copy, ignore=shutil.ignore_patterns(".desk"))
+    assert run(copy, full=True).failure is None
+    found = kept(folder)
+    assert_same(found, kept(copy))
+    told = {
+        (row["family"], row["chunk"], row["metric"], row["column"], row["group"]): row
+        for row in found.values.values()
+        if row["split"] == "analysis"
+    }
+    compared = 0
+    for (family, *rest), row in told.items():
+        if family == "estimated_fairness":
+            realised = told["fairness", *rest]
+            if row["metric"].startswith(("demographic", "prediction_rate")):  # these need no label
+                assert row["value"] == pytest.approx(realised["value"], abs=1e-12), rest
+                compared += 1
+            elif row["group"] is None and row["metric"].endswith("_difference"):
+                assert realised["value"] is None
+                assert row["value"] is not None
+                assert row["upper"] == 0.1
+    assert compared > 20
