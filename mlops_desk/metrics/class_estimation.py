@@ -27,16 +27,22 @@ NO_SUM = "a row's scores have no positive sum"
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ClassCalibrators:
-    """Turns the scores of all classes of a row into probabilities that sum to 1; calibrators are in the order of the scores."""
+    """Turns the scores of all classes of a row into probabilities that sum to 1.
 
-    calibrators: tuple[Calibrator, ...]
-    classes: tuple[str, ...]
+    Attributes
+    ----------
+    calibrators, classes : in the order of the scores, empty where there can be none. missing : why there are none.
+    """
+
+    calibrators: tuple[Calibrator, ...] = ()
+    classes: tuple[str, ...] = ()
+    missing: str = NO_CLASS_SCORES
 
     @property
     def unusable(self) -> str | None:
         """Why there is no estimate with this reference, None where there is."""
         if not self.calibrators:
-            return NO_CLASS_SCORES
+            return self.missing
         named = zip(self.classes, self.calibrators, strict=True)
         return next((f"reference, class {one!r}: {line.unusable}" for one, line in named if line.unusable), None)
 

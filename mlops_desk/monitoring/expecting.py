@@ -15,6 +15,7 @@ from mlops_desk.aggregates.plan import ScanPlan
 from mlops_desk.aggregates.slices import OutcomeTables, together
 from mlops_desk.domain.slicing import Split
 from mlops_desk.metrics.class_estimation import ClassCalibrators, fit_class_calibrators
+from mlops_desk.metrics.performance import NO_PREDICTIONS
 from mlops_desk.monitoring.counting import ChunkId, batches_for, body_of, merged, parts_by_file
 from mlops_desk.warehouse.cache import Cache
 from mlops_desk.warehouse.connection import Connection
@@ -52,11 +53,12 @@ class ExpectedCounter:
         self._usable = {segment: one for segment, one in self.calibrators.items() if one.unusable is None}
 
     def _calibrators(self, outcomes: OutcomeTables) -> ClassCalibrators:
-        """The calibrators of a reference; none where a class that it knows has no score."""
+        """The calibrators of a reference; none without predictions, or where a class that it knows has no score."""
         outcome = self._plan.outcome
-        scored = [] if outcome is None else [score.class_ for score in outcome.scores]
-        complete = outcome is not None and outcome.prediction is not None and {*outcome.classes} <= {*scored}
-        return fit_class_calibrators(outcomes.scores, scored if complete else ())
+        if outcome is None or outcome.prediction is None:
+            return ClassCalibrators(missing=NO_PREDICTIONS)
+        scored = [score.class_ for score in outcome.scores]
+        return fit_class_calibrators(outcomes.scores, scored if {*outcome.classes} <= {*scored} else ())
 
     def count(self, groups: Groups, order: str, wanted: Collection[str], tell: Callable[[], None]) -> None:
         """Scans those of the wanted files (by fingerprint) that were not counted with these calibrators; `tell` is told of each batch."""

@@ -250,3 +250,23 @@ def test_fairness_is_estimated_before_labels_arrive_step_by_step_as_at_once(tmp_
                 assert row["value"] is not None
                 assert row["upper"] == 0.1
     assert compared > 20
+
+
+@pytest.mark.parametrize(
+    ("roles", "reason"),
+    [
+        ('score = { a = "pa", b = "pb", c = "pc" }', "no prediction is logged"),
+        ('prediction = "choice"\nscore = { a = "pa", b = "pb" }', "no score of each class is logged"),
+        ('prediction = "choice"\nscore = { a = "pa", b = "pb", c = "x" }', "reference, class 'c': "),
+    ],
+)
+def test_estimates_of_classes_that_cannot_be_made_say_why(tmp_path: Path, roles: str, reason: str) -> None:
+    columns = f'[models.columns]\n{COMMON}target = "chosen"\n{roles}\n'
+    monitors = [CELLS.format(family) for family in ("estimated_performance", "estimated_fairness", "concept_drift")]
+    write_desk(tmp_path, LOGS, PERIOD, columns, DAILY, *monitors, task='task = "multiclass"\n')
+    for day in range(6):
+        written(tmp_path / "logs" / f"{day:02}.parquet", rows_of("multiclass", day))
+    assert run(tmp_path).failure is None
+    rows = list(kept(tmp_path).values.values())
+    assert {row["family"] for row in rows} == {"estimated_performance", "estimated_fairness", "concept_drift"}
+    assert all(row["value"] is None and str(row["reason"]).startswith(reason) for row in rows)
