@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlops_desk.aggregates.expressions import SIDE, is_same_class
+from mlops_desk.aggregates.group_scan import scan_group_scores
+from mlops_desk.aggregates.group_scores import GroupScoreTable
 from mlops_desk.aggregates.plan import SCORE_CELLS, OutcomePlan, ScorePlan
 from mlops_desk.aggregates.scan import category_tables, cell_query, cell_tables, exact_tables, value_ranges
 from mlops_desk.aggregates.slices import OutcomeTables
@@ -106,6 +108,9 @@ def _binary(source: Source, plan: OutcomePlan, slots: Slots) -> dict[int, Outcom
     scores = {score.class_: _scores(source, score, prediction, label, slots) for score in plan.scores}
     targets = _target_categories(source, plan, slots)
     has_prediction = plan.prediction is not None or (plan.threshold is not None and bool(plan.scores))
+    by_group: dict[str, dict[int, GroupScoreTable]] = {}
+    if plan.group_scores and plan.scores and has_prediction:
+        by_group = scan_group_scores(source, plan, _score_cell(plan.scores[0]), prediction, slots)
     found = {}
     for slot, target in targets.items():
         counts = binary.get(slot, np.zeros((2, 3), dtype=np.int64))
@@ -115,6 +120,7 @@ def _binary(source: Source, plan: OutcomePlan, slots: Slots) -> dict[int, Outcom
             binary=counts if has_prediction else None,
             scores={name: tables[slot] for name, tables in scores.items() if slot in tables},
             groups={name: tables[slot] for name, tables in groups.items() if slot in tables} if has_prediction else {},
+            group_scores={name: tables[slot] for name, tables in by_group.items() if slot in tables},
             target_categories=target,
         )
     return found

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from mlops_desk.aggregates import slices, tables
+from mlops_desk.aggregates import expected, group_scores, slices, tables
 
 TYPES: dict[str, type] = {
     cls.__name__: cls
@@ -22,6 +22,10 @@ TYPES: dict[str, type] = {
         tables.GroupTable,
         tables.GroupMeans,
         tables.RowSet,
+        expected.ExpectedGroups,
+        expected.ExpectedPositives,
+        expected.ExpectedTable,
+        group_scores.GroupScoreTable,
         slices.FeatureTables,
         slices.OutcomeTables,
     )

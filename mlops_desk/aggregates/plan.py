@@ -56,6 +56,7 @@ class OutcomePlan:
     positive : text of the positive class (binary). threshold : makes the prediction from the score where none is logged.
     errors : how |error| is counted, and target_values the target (regression). centre : near the reference's mean target.
     groups : protected attributes, each the columns that it joins. inside : columns of a log that hold labels, the preferred first.
+    group_scores : whether scores are counted by group, too, for estimates of fairness.
     """
 
     task: Task
@@ -69,6 +70,7 @@ class OutcomePlan:
     groups: tuple[tuple[str, tuple[str, ...]], ...] = ()
     inside: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
+    group_scores: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

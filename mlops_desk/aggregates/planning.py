@@ -36,12 +36,14 @@ class Wanted:
     ----------
     exact_rows : up to how many reference rows every column is counted exactly. exact_columns : counted exactly at any size.
     everything : whether all columns are. repeats : columns whose repeated values are counted.
+    group_scores : whether scores are counted by protected group.
     """
 
     exact_rows: int
     exact_columns: frozenset[str] = frozenset()
     everything: bool = False
     repeats: tuple[str, ...] = ()
+    group_scores: bool = False
 
     def exact(self, column: str, reference_rows: int) -> bool:
         """Whether a column is counted by value."""
@@ -210,6 +212,7 @@ def _outcome_plan(
         groups=groups,
         inside=inside,
         classes=tuple(labels),
+        group_scores=wanted.group_scores,
     )
     if model.task is Task.REGRESSION:
         return _with_errors(connection, plan, reference, wanted)

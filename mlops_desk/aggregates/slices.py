@@ -11,6 +11,8 @@ from functools import reduce
 from operator import add
 from typing import Any, TypeVar
 
+from mlops_desk.aggregates.expected import ExpectedTable
+from mlops_desk.aggregates.group_scores import GroupScoreTable
 from mlops_desk.aggregates.tables import (
     CategoryTable,
     ConfusionTable,
@@ -23,7 +25,7 @@ from mlops_desk.aggregates.tables import (
     ValueTable,
 )
 
-T = TypeVar("T", ValueTable, CategoryTable, ScoreTable, GroupTable, GroupMeans, RowSet, int)
+T = TypeVar("T", ValueTable, CategoryTable, ScoreTable, GroupTable, GroupMeans, GroupScoreTable, RowSet, int)
 
 
 def _added(left: Mapping[str, T], right: Mapping[str, T]) -> dict[str, T]:
@@ -76,6 +78,7 @@ class OutcomeTables:
     labelled : rows with a label. scores : by class (`` for a binary model), where scores are logged.
     binary : (2, 3) rows by prediction and label, of a binary model with predictions.
     confusion : of a multiclass model. errors : of a regression. groups, means : by protected attribute (and class: `attribute|class`).
+    group_scores : by protected attribute of a binary model, where estimates of fairness are asked for.
     target_categories, target_values : the labels themselves.
     """
 
@@ -87,6 +90,7 @@ class OutcomeTables:
     errors: ErrorTable | None = None
     groups: Mapping[str, GroupTable] = field(default_factory=dict)
     means: Mapping[str, GroupMeans] = field(default_factory=dict)
+    group_scores: Mapping[str, GroupScoreTable] = field(default_factory=dict)
     target_categories: CategoryTable | None = None
     target_values: ValueTable | None = None
 
@@ -102,6 +106,7 @@ class OutcomeTables:
             scores=_added(self.scores, other.scores),
             groups=_added(self.groups, other.groups),
             means=_added(self.means, other.means),
+            group_scores=_added(self.group_scores, other.group_scores),
             **optional,
         )
 
@@ -111,7 +116,7 @@ def _either(left: Any, right: Any) -> Any:
     return right if left is None else left if right is None else left + right
 
 
-Half = TypeVar("Half", FeatureTables, OutcomeTables)
+Half = TypeVar("Half", FeatureTables, OutcomeTables, ExpectedTable)
 
 
 def together(halves: Sequence[Half]) -> Half:

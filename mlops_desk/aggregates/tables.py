@@ -230,6 +230,11 @@ class ScoreTable:
         return self.cells is None
 
     @property
+    def marks(self) -> Floats:
+        """(k,) what names the entries: scores, or numbers of cells."""
+        return self.scores if self.cells is None else self.cells.astype(np.float64)
+
+    @property
     def n(self) -> int:
         """Rows with a score."""
         return int(self.counts.sum())

@@ -13,6 +13,7 @@ from mlops_desk.metrics import (
     concept,
     contingency,
     divergence,
+    estimated_fairness,
     estimation,
     fairness,
     multiclass,
@@ -39,6 +40,7 @@ CATALOGUE: tuple[Definition, ...] = (
     *concept.DEFINITIONS,
     *fairness.DEFINITIONS,
     *regression_fairness.DEFINITIONS,
+    *estimated_fairness.DEFINITIONS,
     *quality.DEFINITIONS,
 )
 DEFINITIONS = CATALOGUE

@@ -1,4 +1,4 @@
-"""Accuracy of a binary classifier before its labels arrive: confidence-based performance estimation (CBPE).
+"""Accuracy of a binary classifier before its labels arrive: confidence-based performance estimation (CBPE), and its calibrators.
 
 A score, calibrated on the labelled reference, is taken for the probability that its row is positive; every metric is then computed on
 expected counts. That holds as long as the relation between score and label is the reference's: `estimation_gap` tells when it is not.
@@ -18,7 +18,7 @@ import numpy as np
 
 from mlops_desk.aggregates.tables import Counts, Floats, ScoreTable
 from mlops_desk.domain.metric import Definition, Family, Measurement, untested
-from mlops_desk.metrics import performance
+from mlops_desk.metrics import multiclass, performance
 from mlops_desk.metrics.calibration import equal_count_bins, expected_error
 from mlops_desk.metrics.intervals import measured, proportion
 from mlops_desk.metrics.isotonic import isotonic_blocks
@@ -173,7 +173,7 @@ def estimated_performance(
     """
     business = ("business_value",) if len(value_matrix) else ()
     ids = (*CONFUSION_METRICS, "label_rate", *RANK_METRICS, *PROBABILITY_METRICS, *business)
-    reason = _no_estimate(scores, calibrator, min_rows)
+    reason = no_estimate(scores, calibrator, min_rows)
     if reason is not None or scores is None:
         return dict.fromkeys(ids, untested(reason or NO_SCORES))
     counts = expected_counts(scores, calibrator)
@@ -187,7 +187,8 @@ def estimated_performance(
     return values | _expected_losses(scores, by_label)
 
 
-def _no_estimate(scores: ScoreTable | None, calibrator: Calibrator, min_rows: int) -> str | None:
+def no_estimate(scores: ScoreTable | None, calibrator: Calibrator, min_rows: int) -> str | None:
+    """Why a slice has no estimates, None where it has."""
     if calibrator.unusable is not None:
         return f"reference: {calibrator.unusable}"
     if scores is None:
@@ -217,10 +218,9 @@ DEFINITIONS: tuple[Definition, ...] = tuple(
         definition,
         family=Family.ESTIMATED_PERFORMANCE,
         name=f"{definition.name} (estimated)",
-        tasks=("binary",),
         needs_labels=False,
         needs_score=True,
     )
-    for definition in performance.DEFINITIONS
-    if definition.id in _ESTIMATED
+    for definition in (*performance.DEFINITIONS, *multiclass.DEFINITIONS)
+    if definition.id in _ESTIMATED or definition in multiclass.DEFINITIONS
 )

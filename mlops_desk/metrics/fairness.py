@@ -9,10 +9,10 @@ of group / overall or its inverse. Intervals are of the two rates compared, chos
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from mlops_desk.aggregates.tables import Counts, GroupTable
+from mlops_desk.aggregates.tables import Counts, Floats, GroupTable
 from mlops_desk.domain.metric import Convention, Definition, Direction, Family, Measurement, untested
 from mlops_desk.metrics.intervals import (
     Rate,
@@ -49,6 +49,8 @@ NO_ROWS_FOR = {
 COUNTS = {"true_negative": (0, 0), "false_negative": (0, 1), "false_positive": (1, 0), "true_positive": (1, 1)}
 """Counts by group, and where they stand by prediction and label."""
 
+NEGLIGIBLE = 1e-9
+"""So few expected rows, or fewer, are none: they are what is left of a sum that should be 0."""
 ALL_ZERO = "the rate is 0 in every group"
 
 
@@ -61,7 +63,7 @@ class GroupRate:
     rate: Rate | None
 
 
-def rates_of(counts: Counts) -> dict[str, Rate]:
+def rates_of(counts: Counts | Floats) -> dict[str, Rate]:
     """The hits and rows of every rate, rows may be 0; (2, 3) rows by prediction and label (negative, positive, unlabelled)."""
     (tn, fn, rejected), (fp, tp, selected) = counts.tolist()
     labelled, predicted = float(tp + tn + fp + fn), float(fp + tp + selected)
@@ -90,6 +92,21 @@ def group_fairness(
     `min_group_rows` counts rows with a prediction for `prediction_rate` and labelled rows for all else. `wanted` names the metrics to
     compute, None for all.
     """
+    return fairness_of_counts(
+        table.groups, table.counts, table.class_, min_group_rows=min_group_rows, convention=convention, wanted=wanted
+    )
+
+
+def fairness_of_counts(
+    groups: Sequence[str],
+    by_group: Counts | Floats,
+    class_: str | None,
+    *,
+    min_group_rows: int,
+    convention: Convention,
+    wanted: Collection[str] | None,
+) -> tuple[Reading, ...]:
+    """The same of (g, 2, 3) rows by group, prediction and label; fractions of rows are allowed."""
     comparisons = [
         (parity + suffix, metrics, compare, worse)
         for parity, metrics in PARITIES.items()
@@ -99,27 +116,27 @@ def group_fairness(
     compared = {metric for _, metrics, _, _ in comparisons for metric in metrics}
     readings: list[Reading] = []
     held: dict[str, list[GroupRate]] = {}
-    by_group = [(group, rates_of(counts)) for group, counts in zip(table.groups, table.counts, strict=True)]
+    of_groups = [(group, rates_of(counts)) for group, counts in zip(groups, by_group, strict=True)]
     for metric in NO_ROWS_FOR:
         asked = wanted is None or metric in wanted
         if not asked and metric not in compared:
             continue
         held[metric] = []
-        for group, rates in by_group:
+        for group, rates in of_groups:
             found = _group_rate(metric, group, rates, min_group_rows, convention)
             if not isinstance(found, str):
                 held[metric].append(found)
             if asked:
-                readings.append(Reading(metric=metric, measurement=_told(found), group=group, class_=table.class_))
+                readings.append(Reading(metric=metric, measurement=_told(found), group=group, class_=class_))
     for metric, place in COUNTS.items():
         if wanted is None or metric in wanted:
-            for group, counts in zip(table.groups, table.counts, strict=True):
+            for group, counts in zip(groups, by_group, strict=True):
                 count = Measurement(float(counts[place]))
-                readings.append(Reading(metric=metric, measurement=count, group=group, class_=table.class_))
-    overall = rates_of(table.counts.sum(axis=0))
+                readings.append(Reading(metric=metric, measurement=count, group=group, class_=class_))
+    overall = rates_of(by_group.sum(axis=0))
     for name, metrics, compare, worse in comparisons:
         found_values = [compare(held[metric], overall[metric]) for metric in metrics]
-        readings.append(Reading(metric=name, measurement=_worst(found_values, worse), class_=table.class_))
+        readings.append(Reading(metric=name, measurement=_worst(found_values, worse), class_=class_))
     return tuple(readings)
 
 
@@ -135,11 +152,11 @@ def _group_rate(
 ) -> GroupRate | str:
     """The rate of a group, or the reason why it is untested."""
     rate = rates[metric]
-    rows = int(rates["prediction_rate" if metric == "prediction_rate" else "label_rate"].rows)
+    rows = round(rates["prediction_rate" if metric == "prediction_rate" else "label_rate"].rows)
     if rows < max(min_group_rows, 1):
         what = "rows" if metric == "prediction_rate" else "labelled rows"
         return f"no {what}" if rows == 0 else f"too small: {rows:,} {what}, fewer than {min_group_rows}"
-    if rate.rows > 0:
+    if rate.rows > NEGLIGIBLE:
         return GroupRate(group, rate.value, rate)
     return GroupRate(group, 0.0, None) if convention is Convention.FAIRLEARN else NO_ROWS_FOR[metric]
 
@@ -158,7 +175,8 @@ def _worst(values: list[Measurement], worse: Callable[[float, float], bool]) -> 
 
 def _apart(lower: float, upper: float, value: float, error: float) -> Measurement:
     """A difference or ratio with its interval, within 0 and 1 and around the value."""
-    return Measurement(value, None, 0.0, error, max(0.0, min(lower, value)), min(1.0, max(upper, value)))
+    known = error if math.isfinite(error) else None
+    return Measurement(value, None, 0.0, known, max(0.0, min(lower, value)), min(1.0, max(upper, value)))
 
 
 def _too_few_groups(rates: list[GroupRate]) -> str | None:
@@ -203,7 +221,7 @@ def difference_to_overall(rates: list[GroupRate], overall: Rate) -> Measurement:
     value = abs(far.value - whole)
     if far.rate is None or far.rate.rows >= overall.rows:
         return Measurement(value)
-    rest = Rate(overall.hits - far.rate.hits, overall.rows - far.rate.rows)
+    rest = Rate(max(overall.hits - far.rate.hits, 0.0), overall.rows - far.rate.rows)
     weight = rest.rows / overall.rows
     pair = (far.rate, rest) if far.value >= whole else (rest, far.rate)
     lower, upper = difference_interval(*pair)
@@ -215,7 +233,7 @@ def ratio_to_overall(rates: list[GroupRate], overall: Rate) -> Measurement:
     few = _too_few_groups(rates)
     if few:
         return untested(few)
-    if overall.hits <= 0:
+    if overall.hits <= NEGLIGIBLE:
         return untested(ALL_ZERO)
     whole = overall.value
 
@@ -226,8 +244,9 @@ def ratio_to_overall(rates: list[GroupRate], overall: Rate) -> Measurement:
     value = closeness(far)
     if far.rate is None or far.rate.rows >= overall.rows:
         return Measurement(value)
-    rest, part = Rate(overall.hits - far.rate.hits, overall.rows - far.rate.rows), far.rate.rows / overall.rows
-    if far.value > whole:
+    rest = Rate(max(overall.hits - far.rate.hits, 0.0), overall.rows - far.rate.rows)
+    part = far.rate.rows / overall.rows
+    if far.value > whole or rest.hits <= 0:
         # overall / group = part + (1 - part) · rest / group
         lower, upper = ratio_interval(rest, far.rate)
         return _apart(

@@ -87,11 +87,12 @@ def difference_error(first: Rate, second: Rate) -> float:
 def ratio_interval(first: Rate, second: Rate) -> tuple[float, float]:
     """95 % interval of first / second: the Wilson limits of both recovered on the log scale (MOVER, Zou and Donner 2008).
 
-    Where `first` has no hits the upper end is the quotient of the outer limits, which is wider. `second` must have hits.
+    Where `first` has no hits the upper end is the quotient of the outer limits, which is wider. `second` must have hits; of so small
+    a fraction of one that its lower limit is 0, the quotient has no upper end.
     """
     (low_1, high_1), (low_2, high_2) = first.interval, second.interval
-    if first.hits <= 0:
-        return 0.0, high_1 / low_2
+    if first.hits <= 0 or low_1 <= 0 or low_2 <= 0:
+        return 0.0, high_1 / low_2 if low_2 > 0 else math.inf
     ratio = first.value / second.value
     below = math.hypot(math.log(first.value / low_1), math.log(high_2 / second.value))
     above = math.hypot(math.log(high_1 / first.value), math.log(second.value / low_2))

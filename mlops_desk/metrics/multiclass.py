@@ -37,30 +37,49 @@ def multiclass_performance(
     scores : each class's score against the rest; empty where none are logged.
     value_matrix : (c, c), rows true class, columns predicted class, in sorted order; `business_value` is there if it is given.
     """
-    averages = ("accuracy", *MACRO_METRICS, "f1_micro", "f1_weighted", *RANK_METRICS, "log_loss")
     few = too_few(confusion.labelled, min_rows)
     if few:
-        ids = (*averages, *(("business_value",) if len(value_matrix) else ()))
-        return tuple(Reading(metric=metric, measurement=untested(few)) for metric in ids)
-    counts = confusion.counts.astype(np.float64)
-    by_class = _class_values(counts, confusion.classes)
+        return untested_classes(few, value_matrix)
     ranked = {one: score_values(scores[one], min_rows) for one in confusion.classes if one in scores}
+    counts = confusion.counts.astype(np.float64)
+    return class_readings(counts, confusion.classes, ranked, _log_loss(confusion), value_matrix)
+
+
+def untested_classes(reason: str, value_matrix: Sequence[Sequence[float]]) -> tuple[Reading, ...]:
+    """The averages, each untested for one reason; nothing is said of single classes."""
+    averages = ("accuracy", *MACRO_METRICS, "f1_micro", "f1_weighted", *RANK_METRICS, "log_loss")
+    ids = (*averages, *(("business_value",) if len(value_matrix) else ()))
+    return tuple(Reading(metric=metric, measurement=untested(reason)) for metric in ids)
+
+
+def class_readings(
+    counts: Floats,
+    classes: tuple[str, ...],
+    ranked: Mapping[str, Mapping[str, Measurement]],
+    log_loss: Measurement,
+    value_matrix: Sequence[Sequence[float]] = (),
+) -> tuple[Reading, ...]:
+    """Every performance metric of (c, c) rows by true and predicted class; fractions of rows are allowed.
+
+    `ranked` holds the RANK_METRICS of each class that has scores.
+    """
+    by_class = _class_values(counts, classes)
     whole = {"accuracy": proportion(float(np.trace(counts)), float(counts.sum()))}
     whole |= {metric: _macro(by_class, metric) for metric in ("precision", "recall", "specificity")}
     whole["f1"] = _average_f1(counts, by_class, np.full(len(counts), 1 / len(counts)), weighted=False)
     whole["f1_micro"] = whole["accuracy"]
     whole["f1_weighted"] = _average_f1(counts, by_class, counts.sum(axis=1) / counts.sum(), weighted=True)
-    whole |= {metric: _macro_rank(ranked, confusion.classes, metric) for metric in RANK_METRICS}
-    whole["log_loss"] = _log_loss(confusion)
+    whole |= {metric: _macro_rank(ranked, classes, metric) for metric in RANK_METRICS}
+    whole["log_loss"] = log_loss
     if len(value_matrix):
         whole["business_value"] = business_value(counts, value_matrix)
     readings = [Reading(metric=metric, measurement=value) for metric, value in whole.items()]
-    for at, one in enumerate(confusion.classes):
+    for at, one in enumerate(classes):
         values = {metric: by_class[metric][at] for metric in MACRO_METRICS} | {
             metric: ranked[one][metric] for metric in RANK_METRICS if one in ranked
         }
         readings += [Reading(metric=metric, measurement=value, class_=one) for metric, value in values.items()]
-    return (*readings, *_confusion_counts(confusion))
+    return (*readings, *_confusion_counts(counts, classes))
 
 
 def _class_values(counts: Floats, classes: tuple[str, ...]) -> dict[str, list[Measurement]]:
@@ -69,12 +88,14 @@ def _class_values(counts: Floats, classes: tuple[str, ...]) -> dict[str, list[Me
     values: dict[str, list[Measurement]] = {metric: [] for metric in MACRO_METRICS}
     for at, one in enumerate(classes):
         hit, true, predicted = float(counts[at, at]), float(counts[at].sum()), float(counts[:, at].sum())
+        others = np.delete(counts, at, axis=0)
+        negative, rejected = float(others.sum()), float(np.delete(others, at, axis=1).sum())
         never = untested(f"no labelled row is predicted {one!r}")
         absent = untested(f"no labelled row is of class {one!r}")
         only = untested(f"every labelled row is of class {one!r}")
         values["precision"].append(proportion(hit, predicted) if predicted else never)
         values["recall"].append(proportion(hit, true) if true else absent)
-        values["specificity"].append(proportion(n - true - predicted + hit, n - true) if n > true else only)
+        values["specificity"].append(proportion(rejected, negative) if negative > 0 else only)
         if true + predicted > 0:
             slopes = _f1_slopes(counts / n, at)
             value, error = 2 * hit / (true + predicted), _multinomial_error(counts / n, slopes, n)
@@ -152,16 +173,12 @@ def _log_loss(confusion: ConfusionTable) -> Measurement:
     return measured(confusion.log_loss_total / confusion.labelled)
 
 
-def _confusion_counts(confusion: ConfusionTable) -> list[Reading]:
-    n = float(confusion.labelled)
+def _confusion_counts(counts: Floats, classes: tuple[str, ...]) -> list[Reading]:
+    n = float(counts.sum())
     return [
-        Reading(
-            metric="confusion",
-            measurement=row_count(float(confusion.counts[row, column]), n),
-            group=f"{true}|{predicted}",
-        )
-        for row, true in enumerate(confusion.classes)
-        for column, predicted in enumerate(confusion.classes)
+        Reading(metric="confusion", measurement=row_count(float(counts[row, column]), n), group=f"{true}|{predicted}")
+        for row, true in enumerate(classes)
+        for column, predicted in enumerate(classes)
     ]
 
 

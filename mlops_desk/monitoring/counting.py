@@ -171,11 +171,7 @@ class Counter:
         """Scans files and keeps what they hold."""
         if not footers:
             return
-        if self._slicing.periods is None:
-            batches = batches_by_order(self._connection, footers, self._slicing, split)
-        else:
-            batches = batches_of(self._connection, footers, self._slicing, split)
-        for batch in batches:
+        for batch in batches_for(self._connection, footers, self._slicing, split):
             self._scan_batch(batch, keys)
             tell(batch.rows)
 
@@ -210,11 +206,8 @@ class Counter:
         keys: Mapping[str, tuple[str, str, str]],
     ) -> None:
         """Keeps the tables of a batch's parts by file."""
-        by_file: dict[str, list[int]] = {footer.file.fingerprint: [] for footer in batch.footers}
-        for index, part in enumerate(batch.parts):
-            by_file[part.footer.file.fingerprint].append(index)
         bodies = {}
-        for file, indices in by_file.items():
+        for file, indices in parts_by_file(batch).items():
             index_key, feature_key, outcome_key = keys[file]
             records = []
             for index in indices:
@@ -229,7 +222,7 @@ class Counter:
             bodies[index_key] = msgspec.json.encode(records)
             for key, tables in ((feature_key, features), (outcome_key, outcomes)):
                 if key:
-                    bodies[key] = packed({_name(batch, index): _named(tables[index]) for index in indices})
+                    bodies[key] = body_of(batch, indices, tables)
         self._cache.put(bodies)
 
     def _versions(self, tables: Sequence[FeatureTables]) -> tuple[str, ...]:
@@ -241,30 +234,52 @@ class Counter:
         self, found: CountedFiles, chunks: Mapping[ChunkId, Sequence[str]]
     ) -> dict[ChunkId, dict[str, FeatureTables]]:
         """The features' half of some chunks by segment value (empty for all rows)."""
-        return self._merged(found.features, chunks)
+        return merged(self._cache, found.features, chunks)
 
     def outcomes(
         self, found: CountedFiles, chunks: Mapping[ChunkId, Sequence[str]]
     ) -> dict[ChunkId, dict[str, OutcomeTables]]:
         """The outcomes' half of some chunks by segment value (empty for all rows)."""
-        return self._merged(found.outcomes, chunks)
+        return merged(self._cache, found.outcomes, chunks)
 
-    def _merged(
-        self, keys: Mapping[str, str], chunks: Mapping[ChunkId, Sequence[str]]
-    ) -> dict[ChunkId, dict[str, Any]]:
-        """Tables of chunks, their files' added together; bodies are read a file at a time."""
-        pieces: dict[ChunkId, dict[str, list[Any]]] = {chunk: {} for chunk in chunks}
-        wanted: dict[str, list[ChunkId]] = {}
-        for chunk, files in chunks.items():
-            for file in files:
-                if file in keys:
-                    wanted.setdefault(file, []).append(chunk)
-        for file, some in wanted.items():
-            body = unpacked(self._cache.get([keys[file]])[keys[file]])
-            for chunk in some:
-                for segment, tables in body.get(f"{chunk[0].value}:{chunk[1]}", {}).items():
-                    pieces[chunk].setdefault(segment, []).append(tables)
-        return {chunk: {segment: together(some) for segment, some in found.items()} for chunk, found in pieces.items()}
+
+def batches_for(
+    connection: Connection, footers: Sequence[Footer], slicing: Slicing, split: Split | None
+) -> list[Batch]:
+    """Files as batches of parts, whatever rule cuts them; by size and number all files of a source must be there."""
+    by_order = slicing.periods is None
+    return (batches_by_order if by_order else batches_of)(connection, footers, slicing, split)
+
+
+def merged(
+    cache: Cache, keys: Mapping[str, str], chunks: Mapping[ChunkId, Sequence[str]]
+) -> dict[ChunkId, dict[str, Any]]:
+    """Tables of chunks by segment value, their files' added together; bodies are read a file at a time by their cache keys."""
+    pieces: dict[ChunkId, dict[str, list[Any]]] = {chunk: {} for chunk in chunks}
+    wanted: dict[str, list[ChunkId]] = {}
+    for chunk, files in chunks.items():
+        for file in files:
+            if file in keys:
+                wanted.setdefault(file, []).append(chunk)
+    for file, some in wanted.items():
+        body = unpacked(cache.get([keys[file]])[keys[file]])
+        for chunk in some:
+            for segment, tables in body.get(f"{chunk[0].value}:{chunk[1]}", {}).items():
+                pieces[chunk].setdefault(segment, []).append(tables)
+    return {chunk: {segment: together(some) for segment, some in found.items()} for chunk, found in pieces.items()}
+
+
+def body_of(batch: Batch, indices: Sequence[int], tables: Sequence[Mapping[str | None, Any]]) -> bytes:
+    """The tables of some of a batch's parts as the body of a file."""
+    return packed({_name(batch, index): _named(tables[index]) for index in indices})
+
+
+def parts_by_file(batch: Batch) -> dict[str, list[int]]:
+    """Indices of the parts of each file of a batch, by fingerprint."""
+    by_file: dict[str, list[int]] = {footer.file.fingerprint: [] for footer in batch.footers}
+    for index, part in enumerate(batch.parts):
+        by_file[part.footer.file.fingerprint].append(index)
+    return by_file
 
 
 def _name(batch: Batch, index: int) -> str:

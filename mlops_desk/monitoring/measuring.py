@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from mlops_desk.aggregates.expected import ExpectedTable
 from mlops_desk.aggregates.slices import FeatureTables, OutcomeTables
 from mlops_desk.aggregates.tables import CategoryTable, ValueTable
 from mlops_desk.domain.metric import Convention, Family, Measurement, SeriesKey, untested
@@ -17,8 +18,14 @@ from mlops_desk.domain.schema import Column, Kind, Task
 from mlops_desk.domain.slicing import Chunk
 from mlops_desk.metrics import quality
 from mlops_desk.metrics.calibration import calibration
-from mlops_desk.metrics.concept import estimation_gap, label_shift
-from mlops_desk.metrics.estimation import Calibrator, estimated_performance
+from mlops_desk.metrics.class_estimation import ClassCalibrators, estimated_classes
+from mlops_desk.metrics.concept import accuracy_effects, class_estimation_gap, estimation_gap, label_shift
+from mlops_desk.metrics.estimated_fairness import (
+    estimated_class_fairness,
+    estimated_group_fairness,
+    untested_fairness,
+)
+from mlops_desk.metrics.estimation import Calibrator, estimated_performance, no_estimate
 from mlops_desk.metrics.fairness import group_fairness
 from mlops_desk.metrics.multiclass import multiclass_performance
 from mlops_desk.metrics.performance import binary_performance
@@ -47,11 +54,17 @@ EMPTY_VALUES = "the rows at hand have no such column"
 
 @dataclass(frozen=True, kw_only=True)
 class Slice:
-    """One chunk, or a segment of it, with its tables; `outcomes` is None for a model without a task."""
+    """One chunk, or a segment of it, with its tables.
+
+    Attributes
+    ----------
+    outcomes : None for a model without a task. expected : expected labels of a multiclass model, where estimates are asked for.
+    """
 
     chunk: Chunk
     features: FeatureTables
     outcomes: OutcomeTables | None
+    expected: ExpectedTable | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +74,7 @@ class SliceSet:
     Attributes
     ----------
     segment : `column=value`, None for all rows. newest : time of the newest row of the log.
+    class_calibrators : of a multiclass model, where estimates are asked for and the reference has such rows.
     """
 
     segment: str | None
@@ -68,6 +82,13 @@ class SliceSet:
     reference: Slice
     newest: datetime | None
     now: datetime
+    class_calibrators: ClassCalibrators | None = None
+
+    @property
+    def no_estimate(self) -> str | None:
+        """Why a multiclass model has no estimates, None where it has."""
+        known = self.class_calibrators
+        return "the reference has no rows of this segment" if known is None else known.unusable
 
 
 class Measurer:
@@ -89,7 +110,7 @@ class Measurer:
         self._target = target_column(model)
         self._readings: dict[tuple[str, int, int, Convention], Along] = {}
         self._performances: OfOutcomes = {}
-        self._estimates: OfOutcomes = {}
+        self._estimated_performances: OfOutcomes = {}
 
     def measured(self, request: Request) -> Measured:
         """The series of a request (several where it has groups or classes), along the slices."""
@@ -240,13 +261,15 @@ class Measurer:
         if family is Family.PERFORMANCE:
             return self._performance(outcomes, monitor.min_rows)
         if family is Family.ESTIMATED_PERFORMANCE:
-            return _readings(self._estimated(outcomes, monitor.min_rows))
+            return self._estimates(one, outcomes, monitor.min_rows)
         if family is Family.CALIBRATION:
             return _readings(calibration(outcomes.scores.get(""), min_rows=monitor.min_rows))
         if family is Family.CONCEPT_DRIFT:
-            return _readings(self._concept(outcomes, monitor.min_rows))
+            return _readings(self._concept(one, outcomes, monitor.min_rows))
         if family is Family.FAIRNESS:
             return self._fairness(request, outcomes)
+        if family is Family.ESTIMATED_FAIRNESS:
+            return self._estimated_fairness(request, one, outcomes)
         return ()
 
     def _performance(self, outcomes: OutcomeTables, min_rows: int) -> Iterable[Reading]:
@@ -270,18 +293,30 @@ class Measurer:
         return self._performances[name][1]
 
     def realised(self, outcomes: OutcomeTables | None, min_rows: int) -> dict[str, float | None]:
-        """Realised performance over all groups and classes of a slice by metric."""
+        """Realised performance of a slice by the name of its reading."""
         if outcomes is None:
             return {}
         found = self._performance(outcomes, min_rows)
-        return {one.metric: one.measurement.value for one in found if one.group is None and one.class_ is None}
+        return {reading_name(one.metric, one.group, one.class_): one.measurement.value for one in found}
+
+    def _estimates(self, one: Slice, outcomes: OutcomeTables, min_rows: int) -> Iterable[Reading]:
+        """Estimated performance of a slice."""
+        if self._model.task is not Task.MULTICLASS:
+            return _readings(self._estimated(outcomes, min_rows))
+        return estimated_classes(
+            one.expected,
+            outcomes.scores,
+            self._set.no_estimate,
+            min_rows=min_rows,
+            value_matrix=self._model.value_matrix,
+        )
 
     def _estimated(self, outcomes: OutcomeTables, min_rows: int) -> dict[str, Measurement]:
         """Estimated performance of a binary model in a slice, computed once."""
         if self._model.task is not Task.BINARY:
             return {}
         name = (id(outcomes), min_rows)
-        if name not in self._estimates:
+        if name not in self._estimated_performances:
             found = estimated_performance(
                 outcomes.scores.get(""),
                 self._calibrator(),
@@ -289,21 +324,36 @@ class Measurer:
                 min_rows=min_rows,
                 value_matrix=self._model.value_matrix,
             )
-            self._estimates[name] = (outcomes, found)
-        return self._estimates[name][1]
+            self._estimated_performances[name] = (outcomes, found)
+        return self._estimated_performances[name][1]
 
-    def _concept(self, outcomes: OutcomeTables, min_rows: int) -> dict[str, Measurement]:
-        """Label shift, and the gap between realised and estimated accuracy."""
+    def _concept(self, one: Slice, outcomes: OutcomeTables, min_rows: int) -> dict[str, Measurement]:
+        """Label shift, the gap between realised and estimated accuracy, and the change of accuracy in two parts."""
+        if self._model.task is Task.MULTICLASS:
+            return {"estimation_gap": self._class_gap(one, outcomes, min_rows)}
         if self._model.task is not Task.BINARY:
             return {}
         reference = self._set.reference.outcomes
         scores = outcomes.scores.get("")
         before = None if reference is None else reference.scores.get("")
         found = label_shift(before, scores, min_rows=min_rows)
+        found |= accuracy_effects(before, scores, predicted=outcomes.binary is not None, min_rows=min_rows)
         realised = self._binary_performance(outcomes, min_rows)["accuracy"]
         estimated = self._estimated(outcomes, min_rows)["accuracy"]
         gap = estimation_gap(outcomes.binary, scores, self._calibrator(), realised, estimated)
         return {**found, "estimation_gap": gap}
+
+    def _class_gap(self, one: Slice, outcomes: OutcomeTables, min_rows: int) -> Measurement:
+        """The gap between realised and estimated accuracy of a multiclass model."""
+        calibrators = self._set.class_calibrators
+        if calibrators is None or outcomes.confusion is None:
+            return untested(self._set.no_estimate or "no prediction is logged")
+        realised, estimated = (
+            next(found.measurement for found in readings if (found.metric, found.class_) == ("accuracy", None))
+            for readings in (self._performance(outcomes, min_rows), self._estimates(one, outcomes, min_rows))
+        )
+        labelled = outcomes.confusion.labelled
+        return class_estimation_gap(labelled, one.expected, outcomes.scores, calibrators, realised, estimated)
 
     def _fairness(self, request: Request, outcomes: OutcomeTables) -> Iterable[Reading]:
         """Fairness of one protected attribute: of a regression by means, of classes one against the rest."""
@@ -317,6 +367,39 @@ class Measurer:
             for table in tables
             for reading in group_fairness(table, min_group_rows=least, convention=convention, wanted=self._wanted)
         ]
+
+    def _estimated_fairness(self, request: Request, one: Slice, outcomes: OutcomeTables) -> Iterable[Reading]:
+        """Estimated fairness of one protected attribute, or why there is none."""
+        attribute, monitor = request.column or "", request.monitor
+        groups = dict.fromkeys(
+            group for table in outcomes.groups.values() if table.attribute == attribute for group in table.groups
+        )
+        reason = self._set.no_estimate
+        if self._model.task is Task.BINARY:
+            reason = no_estimate(outcomes.scores.get(""), self._calibrator(), 1)
+            table = outcomes.group_scores.get(attribute)
+            if reason is None and table is not None:
+                return estimated_group_fairness(
+                    table,
+                    self._calibrator(),
+                    min_group_rows=monitor.min_group_rows,
+                    convention=monitor.convention,
+                    wanted=self._wanted,
+                )
+        elif reason is None and one.expected is not None and attribute in one.expected.groups:
+            return estimated_class_fairness(
+                one.expected.groups[attribute],
+                one.expected.classes,
+                min_group_rows=monitor.min_group_rows,
+                convention=monitor.convention,
+                wanted=self._wanted,
+            )
+        return untested_fairness(reason or "no row has a group, a score and a prediction", groups, self._wanted)
+
+
+def reading_name(metric: str, group: str | None, class_: str | None) -> str:
+    """Names a reading among those of its family."""
+    return metric if group is None and class_ is None else repr((metric, group, class_))
 
 
 def _readings(values: Mapping[str, Measurement]) -> Iterable[Reading]:

@@ -22,12 +22,13 @@ from mlops_desk.domain.slicing import Chunk, Split
 from mlops_desk.monitoring.alerting import AlertRule
 from mlops_desk.monitoring.chunking import chunks_now, newest_row, versions_of
 from mlops_desk.monitoring.counting import ChangingFiles, ChunkId, CountedFiles, Counter, UnreadableFiles
+from mlops_desk.monitoring.expecting import ExpectedCounter
 from mlops_desk.monitoring.freshness import chunk_hours
 from mlops_desk.monitoring.inputs import Inputs, configuration_digest, find_inputs
 from mlops_desk.monitoring.measuring import Slice, SliceSet
 from mlops_desk.monitoring.preparation import Preparation, Prepared
 from mlops_desk.monitoring.remarks import remarks
-from mlops_desk.monitoring.requests import WHOLE_SEGMENT
+from mlops_desk.monitoring.requests import WHOLE_SEGMENT, wants_expected
 from mlops_desk.monitoring.rules import rules_of
 from mlops_desk.monitoring.series import ChunkTables, SeriesBuilder, Subject
 from mlops_desk.store.archive import Store
@@ -281,14 +282,15 @@ class ModelPass:
         subjects = []
         for name in wanted:
             if name == WHOLE_SEGMENT:
-                subjects += self._subjects_of(tally, chunks, stale, newest, None)
+                subjects += self._subjects_of(prepared, tally, chunks, stale, newest, None)
                 continue
             own = self._tally(prepared, replace(prepared.plan, segment=name))
-            subjects += self._subjects_of(own, chunks, stale, newest, name)
+            subjects += self._subjects_of(prepared, own, chunks, stale, newest, name)
         return subjects
 
     def _subjects_of(
         self,
+        prepared: Prepared,
         tally: Tally,
         chunks: Mapping[ChunkId, Chunk],
         stale: Sequence[ChunkId],
@@ -313,6 +315,9 @@ class ModelPass:
             rows = {name: reference[name][0].rows if name in reference else 0 for name in segments}
             segments = sorted(sorted(segments, key=lambda name: (-rows[name], name))[:SEGMENTS_AT_MOST])
         has_task = self._model.task is not None
+        counter = self._expected(prepared, tally, reference, some, column)
+        expected = {} if counter is None else counter.expected(some)
+        expected_whole = {} if counter is None else counter.whole(_reference_files(tally))
         found = []
         for segment in segments:
             own = stale if segment in reference else [ident for ident in stale if segment in features[ident]]
@@ -321,20 +326,57 @@ class ModelPass:
                     chunk=chunks[ident],
                     features=features[ident].get(segment, NO_FEATURES),
                     outcomes=outcomes[ident].get(segment, NO_OUTCOMES) if has_task else None,
+                    expected=expected.get(ident, {}).get(segment),
                 )
                 for ident in own
             )
             whole = reference.get(segment, (NO_FEATURES, NO_OUTCOMES if has_task else None))
-            base = Slice(chunk=_whole_chunk(whole[0].rows), features=whole[0], outcomes=whole[1])
+            base = Slice(
+                chunk=_whole_chunk(whole[0].rows),
+                features=whole[0],
+                outcomes=whole[1],
+                expected=expected_whole.get(segment),
+            )
             label = None if column is None else f"{column}={segment}"
-            sliced = SliceSet(segment=label, slices=slices, reference=base, newest=newest, now=self._now)
+            sliced = SliceSet(
+                segment=label,
+                slices=slices,
+                reference=base,
+                newest=newest,
+                now=self._now,
+                class_calibrators=None if counter is None else counter.calibrators.get(segment),
+            )
             chunks_of = partial(_chunk_tables, of_reference, segment)
             found.append(Subject(slices=sliced, reference_name=tally.reference_name, reference_chunks=chunks_of))
         return found
 
+    def _expected(
+        self,
+        prepared: Prepared,
+        tally: Tally,
+        reference: Mapping[str, tuple[FeatureTables, OutcomeTables | None]],
+        chunks: Mapping[ChunkId, Sequence[str]],
+        column: str | None,
+    ) -> ExpectedCounter | None:
+        """Expected labels of some chunks and of the reference, counted; None where nobody asks for what needs them."""
+        if not chunks or not wants_expected(self._model, self._monitors, column):
+            return None
+        counter = ExpectedCounter(
+            self._connection,
+            self._cache,
+            self._model.id,
+            prepared.plan if column is None else replace(prepared.plan, segment=column),
+            prepared.slicing,
+            {segment: outcomes for segment, (_, outcomes) in reference.items()},
+            fresh=self._full,
+        )
+        files = {file for own in (chunks, _reference_files(tally)) for some in own.values() for file in some}
+        counter.count(prepared.groups, prepared.order, files, self._cancel.raise_if_cancelled)
+        return counter
+
     def _reference_tables(self, tally: Tally, features: Features, outcomes: Outcomes) -> tuple[Features, Outcomes]:
         """The tables of the reference's chunks by segment value: those at hand where they are complete, else read."""
-        chunks = {ident: files for ident, files in tally.by_chunk.items() if ident[0] is Split.REFERENCE}
+        chunks = _reference_files(tally)
         if chunks.keys() <= features.keys():
             return {ident: features[ident] for ident in chunks}, {ident: outcomes[ident] for ident in chunks}
         return tally.counter.features(tally.files, chunks), tally.counter.outcomes(tally.files, chunks)
@@ -389,6 +431,11 @@ def _chunk_tables(of_chunks: Callable[[], tuple[Features, Outcomes]], segment: s
     """The tables of each reference chunk of a segment."""
     features, outcomes = of_chunks()
     return [(found[segment], outcomes[ident].get(segment)) for ident, found in features.items() if segment in found]
+
+
+def _reference_files(tally: Tally) -> dict[ChunkId, list[str]]:
+    """The files of each reference chunk."""
+    return {ident: files for ident, files in tally.by_chunk.items() if ident[0] is Split.REFERENCE}
 
 
 def _plain(fingerprint: str | None) -> str | None:

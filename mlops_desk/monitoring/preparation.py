@@ -25,7 +25,7 @@ from mlops_desk.domain.periods import in_local, parse_periods
 from mlops_desk.domain.schema import Column, Role
 from mlops_desk.domain.slicing import Split
 from mlops_desk.monitoring.inputs import Inputs, configuration_digest
-from mlops_desk.monitoring.requests import DUPLICATE_RATE, asks_for, requests_of
+from mlops_desk.monitoring.requests import DUPLICATE_RATE, asks_for, asks_for_family, requests_of
 from mlops_desk.warehouse.cache import Cache
 from mlops_desk.warehouse.connection import Connection, literal, quoted
 from mlops_desk.warehouse.discovery import SourceFile, digest
@@ -324,6 +324,7 @@ class Preparation:
             exact_columns=frozenset(column for monitor in exact for column in monitor.columns),
             everything=any("*" in monitor.columns or not monitor.columns for monitor in exact),
             repeats=self._repeats(),
+            group_scores=any(asks_for_family(monitor, Family.ESTIMATED_FAIRNESS) for monitor in self._monitors),
         )
 
     def _repeats(self) -> tuple[str, ...]:

@@ -58,6 +58,13 @@ def asks_for(monitor: Monitor, metric: str, family: Family) -> bool:
     return (metric in monitor.metrics or not monitor.metrics) and monitor.family in (None, family)
 
 
+def asks_for_family(monitor: Monitor, family: Family) -> bool:
+    """Whether a monitor asks for any metric of a family."""
+    if monitor.family is not None:
+        return monitor.family is family
+    return any(one.family is family for metric in monitor.metrics for one in catalogue.definitions(metric))
+
+
 def _check_metrics(model: Model, number: int, monitor: Monitor) -> None:
     place = f"models.{model.id}.monitors[{number}]"
     for metric in monitor.metrics:
@@ -88,6 +95,13 @@ def requests_of(model: Model, monitor: Monitor, columns: Sequence[Column]) -> li
     _check_columns(model, monitor, columns)
     wanted = [one for one in definitions if _fits_task(model, one)]
     return [request for one in wanted for request in _requests(model, monitor, one, columns)]
+
+
+def wants_expected(model: Model, monitors: Sequence[Monitor], segment_column: str | None) -> bool:
+    """Whether monitors of a segment column (None for all rows) want estimates that need the scores of all classes of a row at once."""
+    watching = [one for one in monitors if (segment_column or WHOLE_SEGMENT) in one.segments]
+    families = (Family.ESTIMATED_PERFORMANCE, Family.ESTIMATED_FAIRNESS, Family.CONCEPT_DRIFT)
+    return model.task is Task.MULTICLASS and any(asks_for_family(one, name) for one in watching for name in families)
 
 
 def _fits_task(model: Model, definition: Definition) -> bool:

@@ -24,7 +24,7 @@ from mlops_desk.monitoring.calibrating import Level, NullLimits, level
 from mlops_desk.monitoring.freshness import FRESHNESS, chunk_hours
 from mlops_desk.monitoring.histograms import display_histogram
 from mlops_desk.monitoring.judging import Judged, drifted_shares, judged_values, threshold_of
-from mlops_desk.monitoring.measuring import Measured, Measurer, Slice, SliceSet
+from mlops_desk.monitoring.measuring import Measured, Measurer, Slice, SliceSet, reading_name
 from mlops_desk.monitoring.requests import DRIFT_FAMILIES, DRIFTED_SHARE, WHOLE_SEGMENT, Request, requests_of
 from mlops_desk.store.distributions import Histogram
 from mlops_desk.warehouse.cache import Cache
@@ -183,7 +183,8 @@ class SeriesBuilder:
     ) -> Sequence[float | None]:
         """Values of a series in all reference chunks, in time order; of an estimate those of the realised metric."""
         if key.family is Family.ESTIMATED_PERFORMANCE:
-            return self._realised(subject, measurer, request.monitor.min_rows).get(key.metric, ())
+            name = reading_name(key.metric, key.group, key.class_)
+            return self._realised(subject, measurer, request.monitor.min_rows).get(name, ())
         slices = subject.slices.slices
         own = {
             one.chunk.key: None if value is None else value.value
@@ -195,7 +196,7 @@ class SeriesBuilder:
         return [own.get(name) for name in self._reference_keys]
 
     def _realised(self, subject: Subject, measurer: Measurer, min_rows: int) -> Courses:
-        """Realised performance in all reference chunks by metric, kept once it is measured."""
+        """Realised performance in all reference chunks by the name of the reading, kept once it is measured."""
         name = f"{self._model.id}:E:{digest((), subject.reference_name, repr((subject.slices.segment, min_rows, self._model.value_matrix)))}"
         if name in self._realised_courses:
             return self._realised_courses[name]

@@ -149,6 +149,22 @@ class Connection:
             result: Columns = cursor.execute(query).fetchnumpy()
             return result
 
+    def batches(self, query: str, rows: int) -> Iterator[Columns]:
+        """The result of a query in batches of at most so many rows, as they are found; no column may hold NULL."""
+        import duckdb
+
+        with self._cursor() as cursor:
+            try:
+                for batch in cursor.sql(query).to_arrow_reader(rows):
+                    yield {
+                        name: column.to_numpy(zero_copy_only=False)
+                        for name, column in zip(batch.schema.names, batch.columns, strict=True)
+                    }
+            except OSError as error:  # that is what the engine's errors become on their way through Arrow
+                self._cancel.raise_if_cancelled()
+                out_of_memory = str(error).startswith("Out of Memory")
+                raise (duckdb.OutOfMemoryException if out_of_memory else duckdb.IOException)(str(error)) from error
+
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """The result of a query as tuples; for small results without time zones."""
         with self._cursor() as cursor:

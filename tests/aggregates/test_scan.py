@@ -581,6 +581,42 @@ def test_score_cells_hold_what_their_rows_hold(tmp_path: Path, ranks: bool, wher
         assert_score_cells(outcomes.scores[""], expected)
 
 
+@pytest.mark.parametrize("exact", [True, False])
+@pytest.mark.parametrize("segment", [None, "k"])
+def test_scores_by_group_are_what_counting_rows_gives(tmp_path: Path, exact: bool, segment: str | None) -> None:
+    rows = binary_rows(16, int, 300)
+    for name, some in _files(rows, "file_a_day").items():
+        write(tmp_path / name, stored(some))
+    score = ScorePlan(column="score", exact=exact)
+    plan = OutcomePlan(
+        task=Task.BINARY, prediction="y_pred", scores=(score,), groups=PROTECTED, inside=("repaid",), group_scores=True
+    )
+    for (day, value), (_, outcomes) in scanned(tmp_path, NO_FEATURES, plan, segment=segment).items():
+        some = [row for row in rows if day_of(row) == day and (segment is None or row[segment] == value)]
+        for attribute, columns in PROTECTED:
+            named = [(group_of(row, columns), triple(row)) for row in some]
+            kept = [(group, x, y) for group, (x, y, _) in named if group is not None and y is not None]
+            kept = [(group, x, y) for group, x, y in kept if x is not None and math.isfinite(x)]
+            table = outcomes.group_scores.get(attribute)
+            if not kept:
+                assert table is None
+                continue
+            assert table.groups == tuple(sorted({group for group, _, _ in kept}))
+            expected: dict[tuple[str, float], list[tuple[float, int]]] = {}
+            for group, x, y in kept:
+                mark = x if exact else float(min(math.floor(x * SCORE_CELLS), SCORE_CELLS - 1))
+                expected.setdefault((group, mark), []).append((x, y))
+            found = [
+                (table.groups[place], mark) for place, mark in zip(table.places.tolist(), table.marks, strict=True)
+            ]
+            assert found == sorted(expected)
+            assert table.counts.tolist() == [
+                [sum(y == label for _, y in expected[key]) for label in (0, 1)] for key in found
+            ]
+            means = [math.fsum(x for x, _ in expected[key]) / len(expected[key]) for key in found]
+            np.testing.assert_allclose(table.scores, means, rtol=1e-12)
+
+
 def assert_score_cells(found: ScoreTable, expected: ScoreTable) -> None:
     np.testing.assert_array_equal(found.cells, expected.cells)
     np.testing.assert_array_equal(found.counts, expected.counts)

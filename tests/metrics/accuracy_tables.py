@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from mlops_desk.aggregates.expected import ExpectedPositives, ExpectedTable
 from mlops_desk.aggregates.tables import ConfusionTable, Counts, ErrorTable, GroupTable, ScoreTable, ValueTable
 
 Rows = NDArray[np.float64]
@@ -126,3 +127,41 @@ def columns(path: Path, *names: str) -> dict[str, NDArray[np.generic]]:
     """Columns of a Parquet file; NULL becomes NaN."""
     table = pq.read_table(path, columns=list(names))
     return {name: table[name].to_numpy() for name in names}
+
+
+def expected_table(
+    classes: Sequence[str],
+    scores: Rows,
+    chances: Rows,
+    predicted: NDArray[np.int64],
+    cells: int | None = None,
+    totals: Rows | None = None,
+) -> ExpectedTable:
+    """Of (n, c) scores and probabilities and the places of the predicted classes; by cell of [0, 1] where asked."""
+    counts = np.zeros((len(classes), len(classes)))
+    for chance, place in zip(chances, predicted, strict=True):
+        counts[:, place] += chance
+    losses = -np.log(np.clip(scores / scores.sum(axis=1, keepdims=True), 1e-300, 1.0))
+    marks = scores if cells is None else np.minimum(np.floor(scores * cells), cells - 1)
+    positives = {}
+    right = chances[np.arange(len(scores)), predicted]
+    divisor = np.ones(len(scores)) if totals is None else totals
+    for at, one in enumerate(classes):
+        pulls = ((predicted == at) - right) / divisor
+        union = np.unique(marks[:, at])
+        inside = [marks[:, at] == mark for mark in union]
+        positives[one] = ExpectedPositives(
+            marks=union,
+            positives=np.array([chances[rows, at].sum() for rows in inside]),
+            rows=np.array([rows.sum() for rows in inside], dtype=np.int64),
+            pulls=np.array([pulls[rows].sum() for rows in inside]),
+        )
+    return ExpectedTable(
+        classes=tuple(classes),
+        rows=len(scores),
+        counts=counts,
+        right_squares=float((right**2).sum()),
+        loss=float((chances * losses).sum()),
+        loss_squares=float((chances * losses**2).sum()),
+        positives=positives,
+    )

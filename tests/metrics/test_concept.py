@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from mlops_desk.domain.metric import Measurement, untested
-from mlops_desk.metrics.concept import DEFINITIONS, SHIFT_METRICS, estimation_gap, label_shift, score_strata
+from mlops_desk.metrics.concept import (
+    DEFINITIONS,
+    EFFECTS,
+    SHIFT_METRICS,
+    accuracy_effects,
+    estimation_gap,
+    label_shift,
+    score_strata,
+)
 from mlops_desk.metrics.estimation import estimated_performance, fit_calibrator, raw_calibrator
 from mlops_desk.metrics.performance import binary_performance
 from tests.metrics.accuracy_tables import cell_table, confusion_counts, score_table
@@ -47,7 +55,7 @@ def test_label_shift_equals_the_textbook():
     assert values["label_shift_given_score"].value == pytest.approx(statistic, rel=1e-9)
     assert values["label_shift_given_score_p"].value == pytest.approx(stats.chi2.sf(statistic, 1), rel=1e-9)
     assert values["label_odds_ratio"].value == pytest.approx(ratio, rel=1e-9)
-    assert {*values, "estimation_gap"} == {definition.id for definition in DEFINITIONS}
+    assert {*values, "estimation_gap", *EFFECTS} == {definition.id for definition in DEFINITIONS}
 
 
 def test_one_stratum_is_pearsons_test():
@@ -168,3 +176,84 @@ def test_a_gap_needs_both_sides():
     assert estimation_gap(confusion, table, raw_calibrator(), missing, value).reason == "no labelled rows"
     assert estimation_gap(confusion, table, raw_calibrator(), value, missing).reason == "no labelled rows"
     assert estimation_gap(None, None, raw_calibrator(), value, value).reason == "no score is logged"
+
+
+def effects_row_by_row(reference, chunk):
+    """Each row of the reference weighted by its decile's share in the chunk over that in the reference."""
+    borders = np.quantile(reference[0], np.arange(1, 10) / 10, method="inverted_cdf")
+    borders = borders[borders < reference[0].max()]
+    place, later = (np.searchsorted(np.unique(borders), rows[0], side="left") for rows in (reference, chunk))
+    right, right_later = (rows[1] == rows[2] for rows in (reference, chunk))
+    weights = np.array([(later == one).mean() / (place == one).mean() for one in place])
+    reweighted = (weights * right).mean()
+    return reweighted - right.mean(), right_later.mean() - reweighted
+
+
+@pytest.mark.parametrize("decimals", [1, 2, 12])
+def test_effects_equal_rows_reweighted_one_by_one(decimals):
+    reference, chunk = made_rows(1000, seed=21), made_rows(300, seed=22, shift=0.5, skew=3.0)
+    reference, chunk = ((np.round(rows[0], decimals), *rows[1:]) for rows in (reference, chunk))
+    values = accuracy_effects(score_table(*reference), score_table(*chunk))
+    expected = effects_row_by_row(reference, chunk)
+    assert [values[name].value for name in EFFECTS] == pytest.approx(expected, abs=1e-12)
+
+
+SCORED = st.lists(
+    st.tuples(st.integers(0, 12), st.sampled_from([0.0, 1.0]), st.sampled_from([0.0, 1.0])), min_size=1, max_size=40
+)
+
+
+@given(SCORED, SCORED, st.sampled_from([None, 4]))
+def test_effects_sum_to_the_change_of_accuracy(before, after, cells):
+    reference, chunk = (
+        tuple(np.array(column, dtype=float) for column in zip(*rows, strict=True)) for rows in (before, after)
+    )
+    tables, changes = [], []
+    for scores, predictions, labels in (reference, chunk):
+        rows = (scores / 12, predictions, labels)
+        tables.append(score_table(*rows) if cells is None else cell_table(*rows, cells))
+        changes.append(binary_performance(confusion_counts(predictions, labels), None, min_rows=1)["accuracy"].value)
+    values = accuracy_effects(*tables, min_rows=1)
+    assert math.fsum(values[name].value for name in EFFECTS) == pytest.approx(changes[1] - changes[0], abs=1e-12)
+    assert all(-1 <= values[name].value <= 1 and values[name].sampling_error >= 0 for name in EFFECTS)
+    same = accuracy_effects(tables[0], tables[0], min_rows=1)
+    assert [same[name].value for name in EFFECTS] == pytest.approx([0.0, 0.0], abs=1e-12)
+
+
+def test_other_scores_are_a_covariate_effect_and_other_labels_a_concept_effect():
+    reference = score_table(*made_rows(50_000, seed=23))
+    mix = accuracy_effects(reference, score_table(*made_rows(20_000, seed=24, skew=6.0)))
+    assert mix["covariate_effect"].value > 0.02
+    assert (
+        abs(mix["concept_effect"].value) < 3 * mix["concept_effect"].sampling_error + 0.005
+    )  # within a decile scores move, too
+    other = accuracy_effects(reference, score_table(*made_rows(20_000, seed=25, shift=1.5)))
+    assert other["concept_effect"].value < -0.02
+    assert abs(other["covariate_effect"].value) < 4 * other["covariate_effect"].sampling_error
+
+
+def test_the_errors_of_effects_are_those_of_fresh_samples():
+    draws = [
+        accuracy_effects(
+            score_table(*made_rows(800, seed=2000 + at)), score_table(*made_rows(400, seed=4000 + at, skew=3.0))
+        )
+        for at in range(150)
+    ]
+    for name in EFFECTS:
+        told = np.mean([one[name].sampling_error for one in draws])
+        assert 0.8 <= np.std([one[name].value for one in draws]) / told <= 1.2, name
+
+
+def test_effects_that_cannot_be_told_say_why():
+    table, blind = (
+        score_table(*made_rows(100, seed=26)),
+        score_table(*made_rows(100, seed=27)[:2], np.full(100, np.nan)),
+    )
+    cases = {
+        "no score is logged": accuracy_effects(None, table),
+        "no prediction is logged": accuracy_effects(table, table, predicted=False),
+        "no labelled rows with a score": accuracy_effects(table, blind),
+        "no labelled reference rows with a score": accuracy_effects(blind, table),
+    }
+    for reason, values in cases.items():
+        assert {one.reason for one in values.values()} == {reason}

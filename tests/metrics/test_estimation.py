@@ -138,7 +138,7 @@ def test_estimates_are_the_mean_over_labels_drawn_from_the_probabilities():
             confusion_counts(predictions, labels), score_table(scores, predictions, labels), value_matrix=MATRIX
         ).items():
             draws.setdefault(metric, []).append(value.value)
-    assert set(estimates) == {definition.id for definition in DEFINITIONS}
+    assert set(estimates) == {definition.id for definition in DEFINITIONS if "binary" in definition.tasks}
     for metric, value in estimates.items():
         middle = np.mean(draws[metric])
         assert value.value == pytest.approx(middle, abs=5 * np.std(draws[metric]) / 20 + 0.01 * abs(middle)), metric

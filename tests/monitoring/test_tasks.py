@@ -9,12 +9,35 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from mlops_desk.aggregates.expecting import scan_expected
 from tests.aggregates.logs import written
-from tests.monitoring.desks import DAILY, LOGS, assert_same, day_rows, kept, run, write_desk
+from tests.monitoring.desks import (
+    BY_PERIOD,
+    COLUMNS,
+    DAILY,
+    INSIDE,
+    LOGS,
+    REFERENCE_DAYS,
+    assert_same,
+    day_rows,
+    kept,
+    run,
+    write_day,
+    write_desk,
+)
 
 PERIOD = "[models.reference]\nfrom = 2024-02-26\nto = 2024-03-01\n"
 CELLS = '[[models.monitors]]\nfamily = "{}"\nexact_rows = 0\nmin_rows = 10\n'
-FAMILIES = ("performance", "data_quality", "fairness", "label_drift", "prediction_drift")
+FAMILIES = (
+    "performance",
+    "estimated_performance",
+    "data_quality",
+    "fairness",
+    "estimated_fairness",
+    "concept_drift",
+    "label_drift",
+    "prediction_drift",
+)
 COMMON = 'timestamp = "ts"\nid = "id"\nprotected = ["sex"]\n'
 TASKS = {
     "regression": 'prediction = "price"\ntarget = "paid"\n',
@@ -73,7 +96,7 @@ def test_every_task_is_evaluated_step_by_step_as_at_once(tmp_path: Path, task: s
     found = kept(folder)
     assert_same(found, kept(copy))
     rows = [row for row in found.values.values() if row["split"] == "analysis"]
-    assert sum(row["value"] is not None for row in rows) > len(rows) / 3
+    assert sum(row["value"] is not None for row in rows) > len(rows) / 4
     assert len({row["chunk"] for row in rows}) == 4
     classes = {row["class"] for row in rows if row["class"] is not None}
     assert classes == {"multiclass": {"a", "b", "c"}, "classes as floats": {"0", "1", "2"}}.get(task, set())
@@ -145,3 +168,105 @@ def test_columns_that_widen_appear_and_go_are_one_column(tmp_path: Path) -> None
         if (row["metric"], row["column"], row["split"]) == ("out_of_range_rate", "s", "reference")
     ]
     assert beyond == [0.0] * 4
+
+
+def test_one_more_day_costs_one_day_of_expected_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A late label in the analysis costs none, one in the reference that changes the calibrators costs all."""
+    looked: list[str] = []
+
+    def spied(source: Any, plan: Any, probabilities: Any) -> Any:
+        looked.extend(footer.path.name for footer in source.batch.footers)
+        return scan_expected(source, plan, probabilities)
+
+    monkeypatch.setattr("mlops_desk.aggregates.expecting.scan_expected", spied)
+    columns = COMMON + TASKS["multiclass"].replace('target = "chosen"\n', "")
+    labels = '[models.labels]\npath = "labels"\nkey = "id"\ntarget = "chosen"\n'
+    monitor = CELLS.format("estimated_performance")
+    write_desk(
+        tmp_path, LOGS, PERIOD, f"[models.columns]\n{columns}", labels, DAILY, monitor, task='task = "multiclass"\n'
+    )
+
+    def write_labels(*days: int) -> None:
+        rows = [rows_of("multiclass", day) for day in days]
+        both = {name: np.concatenate([one[name] for one in rows]) for name in ("id", "chosen")}
+        written(tmp_path / "labels" / f"{days[0]}.parquet", both)
+
+    def add_days(*days: int) -> None:
+        for day in days:
+            rows = rows_of("multiclass", day)
+            del rows["chosen"]
+            written(tmp_path / "logs" / f"{day}.parquet", rows)
+
+    add_days(0, 1, 2, 3, 4, 5)
+    write_labels(0, 1, 2)
+    for change, expected in (
+        (lambda: None, {f"{day}.parquet" for day in range(6)}),
+        (lambda: add_days(6), {"6.parquet"}),
+        (lambda: write_labels(5), set()),
+        (lambda: write_labels(3), {f"{day}.parquet" for day in range(7)}),
+    ):
+        change()
+        looked.clear()
+        assert run(tmp_path).failure is None
+        assert set(looked) == expected
+        assert len(looked) == len(expected)
+    values = kept(tmp_path).values.values()
+    estimated = [row for row in values if (row["split"], row["metric"], row["class"]) == ("analysis", "accuracy", None)]
+    assert len(estimated) == 3
+    assert all(row["value"] is not None for row in estimated)
+    assert [row["reason"] for row in values if row["metric"] == "recall" and row["value"] is None] == []
+
+
+@pytest.mark.parametrize("exact_rows", [0, 1000])
+def test_fairness_is_estimated_before_labels_arrive_step_by_step_as_at_once(tmp_path: Path, exact_rows: int) -> None:
+    folder, copy = tmp_path / "desk", tmp_path / "copy"
+    monitors = [
+        f'[[models.monitors]]\nfamily = "{family}"\nexact_rows = {exact_rows}\nmin_group_rows = 5\n'
+        for family in ("fairness", "estimated_fairness")
+    ]
+    write_desk(folder, LOGS, BY_PERIOD, COLUMNS + INSIDE, DAILY, *monitors)
+    for day in range(8):
+        write_day(folder / "logs", day, inside=day < REFERENCE_DAYS)
+        if day >= REFERENCE_DAYS:
+            assert run(folder).failure is None
+    shutil.copytree(folder, copy, ignore=shutil.ignore_patterns(".desk"))
+    assert run(copy, full=True).failure is None
+    found = kept(folder)
+    assert_same(found, kept(copy))
+    told = {
+        (row["family"], row["chunk"], row["metric"], row["column"], row["group"]): row
+        for row in found.values.values()
+        if row["split"] == "analysis"
+    }
+    compared = 0
+    for (family, *rest), row in told.items():
+        if family == "estimated_fairness":
+            realised = told["fairness", *rest]
+            if row["metric"].startswith(("demographic", "prediction_rate")):  # these need no label
+                assert row["value"] == pytest.approx(realised["value"], abs=1e-12), rest
+                compared += 1
+            elif row["group"] is None and row["metric"].endswith("_difference"):
+                assert realised["value"] is None
+                assert row["value"] is not None
+                assert row["upper"] == 0.1
+    assert compared > 20
+
+
+@pytest.mark.parametrize(
+    ("roles", "reason"),
+    [
+        ('score = { a = "pa", b = "pb", c = "pc" }', "no prediction is logged"),
+        ('prediction = "choice"\nscore = { a = "pa", b = "pb" }', "no score of each class is logged"),
+        ('prediction = "choice"\nscore = { a = "pa", b = "pb", c = "x" }', "reference, class 'c': "),
+    ],
+)
+def test_estimates_of_classes_that_cannot_be_made_say_why(tmp_path: Path, roles: str, reason: str) -> None:
+    columns = f'[models.columns]\n{COMMON}target = "chosen"\n{roles}\n'
+    monitors = [CELLS.format(family) for family in ("estimated_performance", "estimated_fairness", "concept_drift")]
+    write_desk(tmp_path, LOGS, PERIOD, columns, DAILY, *monitors, task='task = "multiclass"\n')
+    for day in range(6):
+        written(tmp_path / "logs" / f"{day:02}.parquet", rows_of("multiclass", day))
+    assert run(tmp_path).failure is None
+    rows = list(kept(tmp_path).values.values())
+    assert {row["family"] for row in rows} == {"estimated_performance", "estimated_fairness", "concept_drift"}
+    assert all(row["value"] is None and str(row["reason"]).startswith(reason) for row in rows)

@@ -282,6 +282,8 @@ WARNED = DeviationThreshold(lower=3, upper=3, warn=DeviationThreshold(lower=2, u
         (Family.CONCEPT_DRIFT, "label_shift_given_score_p", PValueThreshold(max=0.001)),
         (Family.CONCEPT_DRIFT, "estimation_gap", DeviationThreshold(lower=3, upper=3)),
         (Family.CONCEPT_DRIFT, "label_odds_ratio", None),
+        (Family.CONCEPT_DRIFT, "covariate_effect", None),
+        (Family.CONCEPT_DRIFT, "concept_effect", None),
         (Family.FAIRNESS, "demographic_parity_ratio", IntervalThreshold(lower=0.8)),
         (Family.FAIRNESS, "demographic_parity_ratio_to_overall", IntervalThreshold(lower=0.8)),
         (Family.ESTIMATED_FAIRNESS, "equalized_odds_difference", IntervalThreshold(upper=0.1)),
