@@ -70,6 +70,7 @@ def _parser() -> tuple[Parser, argparse._SubParsersAction[Parser]]:
     _add_outputs(commands)
     _add_retraining(commands)
     _add_window(commands)
+    _add_help(commands)
     return parser, commands
 
 
@@ -201,6 +202,15 @@ def _add_window(commands: argparse._SubParsersAction[Parser]) -> None:
     gui.add_argument("workspace", metavar="W", type=Path, nargs="?", help="workspace: its folder or its desk.toml")
     doctor = _add(commands, "doctor", "check this machine and this installation", workspace=False)
     _json(doctor)
+
+
+def _add_help(commands: argparse._SubParsersAction[Parser]) -> None:
+    command = _add(
+        commands, "help", "say what a metric is, how it is read and when it misleads; list all of them", workspace=False
+    )
+    command.add_argument(
+        "metric", metavar="METRIC", nargs="?", help="a metric id or the name of a guide (default: list)"
+    )
 
 
 def _checked(what: str) -> Callable[[str], object]:

@@ -34,6 +34,7 @@ COMMANDS = {
     "audit": "governance",
     "gui": "window",
     "doctor": "doctor",
+    "help": "help",
 }
 """In which module of this package the function of a command's name lies."""
 

@@ -24,7 +24,7 @@ HEAVY = (
     "msgspec",
 )
 COMMANDS = (
-    "demo init check run metrics alerts ack silence report retrain runs cancel watch trust audit gui doctor"
+    "demo init check run metrics alerts ack silence explain report retrain runs cancel watch trust audit gui doctor help"
 ).split()
 
 
