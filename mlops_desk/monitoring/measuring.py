@@ -23,10 +23,12 @@ from mlops_desk.metrics.fairness import group_fairness
 from mlops_desk.metrics.multiclass import multiclass_performance
 from mlops_desk.metrics.performance import binary_performance
 from mlops_desk.metrics.readings import Reading
+from mlops_desk.metrics.reconstruction import PCA_RECONSTRUCTION, reconstruction_error
 from mlops_desk.metrics.regression import regression_performance
 from mlops_desk.metrics.regression_fairness import regression_fairness
 from mlops_desk.metrics.univariate import categorical_drift, numeric_drift
 from mlops_desk.monitoring.expectations import broken_checks
+from mlops_desk.monitoring.learned import NOTHING_LEARNED, Learned
 from mlops_desk.monitoring.requests import (
     DRIFT_FAMILIES,
     DRIFTED_SHARE,
@@ -43,11 +45,12 @@ EMPTY_VALUES = "the rows at hand have no such column"
 
 @dataclass(frozen=True, kw_only=True)
 class Slice:
-    """One chunk, or a segment of it, with its tables; `outcomes` is None for a model without a task."""
+    """One chunk, or a segment of it, with its tables and what is learned of its rows; `outcomes` is None for a model without a task."""
 
     chunk: Chunk
     features: FeatureTables
     outcomes: OutcomeTables | None
+    learned: Learned = NOTHING_LEARNED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -230,6 +233,8 @@ class Measurer:
     def _computed(self, request: Request, one: Slice) -> Iterable[Reading]:
         """All readings of a request's family for a slice."""
         outcomes, family, monitor = one.outcomes, request.definition.family, request.monitor
+        if family is Family.MULTIVARIATE_DRIFT:
+            return _readings(self._multivariate(one.learned, monitor.min_rows))
         if outcomes is None:
             return ()
         if family is Family.PERFORMANCE:
@@ -243,6 +248,11 @@ class Measurer:
         if family is Family.FAIRNESS:
             return self._fairness(request, outcomes)
         return ()
+
+    def _multivariate(self, learned: Learned, min_rows: int) -> dict[str, Measurement]:
+        """Drift of all features together."""
+        error = reconstruction_error(learned.errors, min_rows=min_rows, unusable=learned.no_projection)
+        return {PCA_RECONSTRUCTION: error}
 
     def _performance(self, outcomes: OutcomeTables, min_rows: int) -> Iterable[Reading]:
         matrix = self._model.value_matrix

@@ -24,6 +24,7 @@ from mlops_desk.monitoring.chunking import chunks_now, newest_row, versions_of
 from mlops_desk.monitoring.counting import ChangingFiles, ChunkId, CountedFiles, Counter, UnreadableFiles
 from mlops_desk.monitoring.freshness import chunk_hours
 from mlops_desk.monitoring.inputs import Inputs, configuration_digest, find_inputs
+from mlops_desk.monitoring.learning import Learning
 from mlops_desk.monitoring.measuring import Slice, SliceSet
 from mlops_desk.monitoring.preparation import Preparation, Prepared
 from mlops_desk.monitoring.remarks import remarks
@@ -90,6 +91,7 @@ class Tally:
     by_chunk : the files of each chunk. reference_name : names everything that the tables of the reference depend on.
     """
 
+    plan: ScanPlan
     counter: Counter
     files: CountedFiles
     by_chunk: dict[ChunkId, list[str]]
@@ -125,6 +127,7 @@ class ModelPass:
         self._full = full
         self._rows_told = 0
         self._rows_scanned = 0
+        self._rows_learned = 0
         self._notes: list[DataNote] = []
 
     def run(self, inputs: Inputs, broken: Mapping[Path, str]) -> Found:
@@ -169,7 +172,7 @@ class ModelPass:
         )
         values: list[MetricValue] = []
         histograms: list[Histogram] = []
-        subjects = self._subjects(prepared, tally, chunks, stale, newest)
+        subjects = self._subjects(prepared, tally, chunks, stale, newest, self._learning(prepared, tally))
         builder.share_budget(subjects)
         for index, subject in enumerate(subjects):
             self._cancel.raise_if_cancelled()
@@ -240,7 +243,30 @@ class ModelPass:
             self._rows_scanned = files.rows_scanned
         by_chunk = files.by_chunk()
         names = [files.chunk_fingerprint(some) for ident, some in by_chunk.items() if ident[0] is Split.REFERENCE]
-        return Tally(counter=counter, files=files, by_chunk=by_chunk, reference_name=digest((), *names))
+        return Tally(plan=plan, counter=counter, files=files, by_chunk=by_chunk, reference_name=digest((), *names))
+
+    def _learning(self, prepared: Prepared, tally: Tally) -> Learning:
+        """What is fitted on the reference, when a monitor asks for it."""
+
+        def tell(rows: int) -> None:
+            self._cancel.raise_if_cancelled()
+            self._rows_learned += rows
+            self._progress(Progress(stage=f"learning: {self._rows_learned:,} rows", share=COUNTED_SHARE))
+
+        def tables() -> FeatureTables:
+            return self._reference(tally).get("", (NO_FEATURES, None))[0]
+
+        return Learning(
+            self._connection,
+            self._cache,
+            self._model,
+            self._monitors,
+            prepared,
+            tally.files,
+            tables,
+            tell,
+            fresh=self._full,
+        )
 
     def _refuse_changing(self, inputs: Inputs, broken: Mapping[Path, str]) -> None:
         """Raises ChangingFiles for files that changed while they were read; what was kept of them is under their former names."""
@@ -271,16 +297,17 @@ class ModelPass:
         chunks: Mapping[ChunkId, Chunk],
         stale: Sequence[ChunkId],
         newest: datetime | None,
+        learning: Learning,
     ) -> list[Subject]:
         """All rows, and every segment that a monitor asks for."""
         wanted = list(dict.fromkeys(name for monitor in self._monitors for name in monitor.segments))
         subjects = []
         for name in wanted:
             if name == WHOLE_SEGMENT:
-                subjects += self._subjects_of(tally, chunks, stale, newest, None)
+                subjects += self._subjects_of(tally, chunks, stale, newest, None, learning)
                 continue
             own = self._tally(prepared, replace(prepared.plan, segment=name))
-            subjects += self._subjects_of(own, chunks, stale, newest, name)
+            subjects += self._subjects_of(own, chunks, stale, newest, name, learning)
         return subjects
 
     def _subjects_of(
@@ -290,6 +317,7 @@ class ModelPass:
         stale: Sequence[ChunkId],
         newest: datetime | None,
         column: str | None,
+        learning: Learning,
     ) -> list[Subject]:
         """The subjects of one plan: one for all rows, or one for each value of the segment column."""
         reference = self._reference(tally)
@@ -308,6 +336,7 @@ class ModelPass:
             rows = {name: reference[name][0].rows if name in reference else 0 for name in segments}
             segments = sorted(sorted(segments, key=lambda name: (-rows[name], name))[:SEGMENTS_AT_MOST])
         has_task = self._model.task is not None
+        learned = learning.learned(tally.plan, some)
         found = []
         for segment in segments:
             own = stale if segment in reference else [ident for ident in stale if segment in features[ident]]
@@ -316,11 +345,17 @@ class ModelPass:
                     chunk=chunks[ident],
                     features=features[ident].get(segment, NO_FEATURES),
                     outcomes=outcomes[ident].get(segment, NO_OUTCOMES) if has_task else None,
+                    learned=learned.of(ident, segment),
                 )
                 for ident in own
             )
             whole = reference.get(segment, (NO_FEATURES, NO_OUTCOMES if has_task else None))
-            base = Slice(chunk=_whole_chunk(whole[0].rows), features=whole[0], outcomes=whole[1])
+            base = Slice(
+                chunk=_whole_chunk(whole[0].rows),
+                features=whole[0],
+                outcomes=whole[1],
+                learned=learned.reference(segment),
+            )
             label = None if column is None else f"{column}={segment}"
             sliced = SliceSet(segment=label, slices=slices, reference=base, newest=newest, now=self._now)
             chunks_of = partial(self._reference_chunks, tally, segment)

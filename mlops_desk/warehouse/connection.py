@@ -29,6 +29,7 @@ MEMORY_LIMIT = "320MB"
 """Of the engine's own buffers, so that the whole process stays below 500 MB."""
 
 INTERRUPTED_EVERY_SECONDS = 0.05
+ROWS_OF_A_PIECE = 65_536
 
 Columns = dict[str, "NDArray[Any]"]
 Item = TypeVar("Item")
@@ -149,6 +150,21 @@ class Connection:
         with self._cursor() as cursor:
             result: Columns = cursor.execute(query).fetchnumpy()
             return result
+
+    def pieces(self, query: str, rows: int = ROWS_OF_A_PIECE) -> Iterator[Columns]:
+        """The result of a query piece by piece, at most so many rows in memory at once; a NULL among numbers is NaN, in other columns None."""
+        import duckdb
+        import pyarrow as pa
+
+        with self._cursor() as cursor:
+            try:
+                for batch in cursor.sql(query).to_arrow_reader(rows):
+                    self._cancel.raise_if_cancelled()
+                    columns = zip(batch.schema.names, batch.columns, strict=True)
+                    yield {name: column.to_numpy(zero_copy_only=False) for name, column in columns}
+            except (pa.ArrowException, OSError) as error:  # what the engine raises while it streams
+                self._cancel.raise_if_cancelled()
+                raise duckdb.Error(str(error)) from error
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """The result of a query as tuples; for small results without time zones."""
