@@ -22,6 +22,7 @@ from mlops_desk.metrics import (
     regression,
     regression_fairness,
     sample_tests,
+    separability,
     statistics,
     two_sample,
 )
@@ -33,6 +34,7 @@ CATALOGUE: tuple[Definition, ...] = (
     *contingency.DEFINITIONS,
     *statistics.DEFINITIONS,
     *reconstruction.DEFINITIONS,
+    *separability.DEFINITIONS,
     *performance.DEFINITIONS,
     *multiclass.DEFINITIONS,
     *regression.DEFINITIONS,

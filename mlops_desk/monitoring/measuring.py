@@ -21,11 +21,12 @@ from mlops_desk.metrics.concept import estimation_gap, label_shift
 from mlops_desk.metrics.estimation import Calibrator, estimated_performance
 from mlops_desk.metrics.fairness import group_fairness
 from mlops_desk.metrics.multiclass import multiclass_performance
-from mlops_desk.metrics.performance import binary_performance
+from mlops_desk.metrics.performance import binary_performance, too_few
 from mlops_desk.metrics.readings import Reading
 from mlops_desk.metrics.reconstruction import PCA_RECONSTRUCTION, reconstruction_error
 from mlops_desk.metrics.regression import regression_performance
 from mlops_desk.metrics.regression_fairness import regression_fairness
+from mlops_desk.metrics.separability import DOMAIN_CLASSIFIER_AUC, WHOLE_ONLY
 from mlops_desk.metrics.univariate import categorical_drift, numeric_drift
 from mlops_desk.monitoring.expectations import broken_checks
 from mlops_desk.monitoring.learned import NOTHING_LEARNED, Learned
@@ -234,7 +235,7 @@ class Measurer:
         """All readings of a request's family for a slice."""
         outcomes, family, monitor = one.outcomes, request.definition.family, request.monitor
         if family is Family.MULTIVARIATE_DRIFT:
-            return _readings(self._multivariate(one.learned, monitor.min_rows))
+            return _readings(self._multivariate(one, monitor.min_rows))
         if outcomes is None:
             return ()
         if family is Family.PERFORMANCE:
@@ -249,10 +250,12 @@ class Measurer:
             return self._fairness(request, outcomes)
         return ()
 
-    def _multivariate(self, learned: Learned, min_rows: int) -> dict[str, Measurement]:
+    def _multivariate(self, one: Slice, min_rows: int) -> dict[str, Measurement]:
         """Drift of all features together."""
-        error = reconstruction_error(learned.errors, min_rows=min_rows, unusable=learned.no_projection)
-        return {PCA_RECONSTRUCTION: error}
+        error = reconstruction_error(one.learned.errors, min_rows=min_rows, unusable=one.learned.no_projection)
+        few = too_few(one.features.rows, min_rows, "rows")
+        area = untested(few) if few else one.learned.separability or untested(WHOLE_ONLY)
+        return {PCA_RECONSTRUCTION: error, DOMAIN_CLASSIFIER_AUC: area}
 
     def _performance(self, outcomes: OutcomeTables, min_rows: int) -> Iterable[Reading]:
         matrix = self._model.value_matrix

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import pytest
 
 from mlops_desk.domain.errors import Cancelled
@@ -28,6 +27,7 @@ from tests.monitoring.desks import (
 )
 
 PCA = '[[models.monitors]]\nmetrics = ["pca_reconstruction"]\nmin_rows = 10\nsegments = ["*", "sex"]\n'
+DOMAIN = '[[models.monitors]]\nmetrics = ["domain_classifier_auc"]\nmin_rows = 10\n'
 FEATURES = ("x", "age", "kind", "region", "sex")
 
 
@@ -112,7 +112,7 @@ RULES = {"days": DAILY, "sizes": "[models.chunks]\nsize = 70\n"}
 @pytest.mark.parametrize("rule", RULES)
 def test_a_run_leaves_what_a_full_run_would(tmp_path: Path, rule: str) -> None:
     folder, copy = tmp_path / "desk", tmp_path / "copy"
-    write_desk(folder, LOGS, BY_PERIOD, COLUMNS, RULES[rule], PCA)
+    write_desk(folder, LOGS, BY_PERIOD, COLUMNS, RULES[rule], PCA, *([DOMAIN] if rule == "days" else []))
     for day in range(6):
         written(folder / "logs" / f"{day:02}.parquet", odd_day(day))
     assert run(folder).failure is None
@@ -139,7 +139,7 @@ def test_values_do_not_depend_on_how_files_lie(tmp_path: Path) -> None:
     shuffled = whole.take(np.random.default_rng(5).permutation(len(whole)))
     for layout in ("days", "one", "across"):
         folder = tmp_path / layout
-        write_desk(folder, LOGS, BY_PERIOD, COLUMNS, DAILY, PCA)
+        write_desk(folder, LOGS, BY_PERIOD, COLUMNS, DAILY, PCA, DOMAIN)
         if layout == "days":
             for day, table in enumerate(days):
                 written(folder / "logs" / f"{day}.parquet", table)
@@ -174,7 +174,49 @@ def test_one_more_day_reads_one_day_again(tmp_path: Path) -> None:
     assert learned_rows(tmp_path) == 4 * 40 + 8 * 40
     write_day(tmp_path / "logs", 8)
     assert learned_rows(tmp_path) == 40
-    assert pq.read_metadata(tmp_path / "logs" / "08.parquet").num_rows == 40
+
+
+def test_one_more_day_trains_one_classifier(tmp_path: Path) -> None:
+    write_desk(tmp_path, LOGS, BY_PERIOD, COLUMNS, DAILY, DOMAIN)
+    for day in range(6):
+        write_day(tmp_path / "logs", day)
+    assert learned_rows(tmp_path) == 4 * 40 + 6 * 40
+    before = values_of(tmp_path, "domain_classifier_auc")
+    write_day(tmp_path / "logs", 6)
+    assert learned_rows(tmp_path) == 40
+    assert values_of(tmp_path, "domain_classifier_auc")[:2] == before
+
+
+def test_a_classifier_tells_a_changed_chunk_and_no_other(tmp_path: Path) -> None:
+    columns = '[models.columns]\ntimestamp = "ts"\nprotected = ["sex"]\n'
+    desk = DOMAIN + 'segments = ["*", "sex"]\n'
+    write_desk(tmp_path, LOGS, BY_PERIOD, columns, DAILY, desk, task="")
+    for day in range(6):
+        rows = {name: day_rows(day, rows=300)[name] for name in ("ts", "x", "age", "sex")}
+        rows["x"] = np.random.default_rng(day).normal(2.0 if day == 5 else 0.0, 1, 300)
+        written(tmp_path / "logs" / f"{day}.parquet", rows)
+    assert run(tmp_path).failure is None
+    calm, changed = values_of(tmp_path, "domain_classifier_auc")
+    assert calm == pytest.approx(0.5, abs=0.07)
+    assert changed > 0.85
+    assert values_of(tmp_path, "domain_classifier_auc", "reference") == pytest.approx([0.5] * 4, abs=0.08)
+    verdicts = {row["value"]: row["verdict"] for row in kept(tmp_path).values.values() if row["split"] == "analysis"}
+    assert verdicts[calm] != "alert"
+    assert verdicts[changed] == "alert"
+    assert set(values_of(tmp_path, "domain_classifier_auc", segment="sex=f")) == {None}
+
+
+def test_the_classifier_sees_what_nannymls_sees(tmp_path: Path, shared: Path) -> None:
+    golden = shared / "data" / "golden_small"
+    expected = json.loads((golden / "golden_nannyml.json").read_text(encoding="utf-8"))["domain_classifier"]
+    for name in ("reference", "analysis"):
+        shutil.copy(golden / f"{name}.parquet", tmp_path)
+    columns = '[models.columns]\nignore = ["ts", "proba", "pred", "y", "price", "price_pred"]\n'
+    logs = '[models.logs]\npath = "analysis.parquet"\n[models.reference]\npath = "reference.parquet"\n'
+    write_desk(tmp_path, logs, columns, "[models.chunks]\nsize = 1000\n", DOMAIN, task="")
+    assert run(tmp_path).failure is None
+    found = values_of(tmp_path, "domain_classifier_auc")
+    assert found == pytest.approx(expected["domain_classifier_auroc|value"], abs=0.03)
 
 
 def test_nothing_is_read_again_unless_asked(tmp_path: Path) -> None:
