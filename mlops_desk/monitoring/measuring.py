@@ -38,6 +38,7 @@ from mlops_desk.monitoring.requests import (
     Request,
     target_column,
 )
+from mlops_desk.monitoring.seeds import seed_of
 
 Measured = dict[SeriesKey, list[Measurement | None]]
 """Measurements along the slices; None where a slice says nothing of the series."""
@@ -130,11 +131,17 @@ class Measurer:
         metric, convention, min_rows = request.definition.id, request.monitor.convention, request.monitor.min_rows
         if isinstance(reference, ValueTable):
             numeric = [table if isinstance(table, ValueTable) else _no_values(reference) for table in tables]
-            return numeric_drift(metric, convention, reference, numeric, min_rows=min_rows)
+            seeds = [self._seed(request, one) for one in slices]
+            return numeric_drift(metric, convention, reference, numeric, min_rows=min_rows, seeds=seeds)
         if isinstance(reference, CategoryTable):
             categorical = [table if isinstance(table, CategoryTable) else _no_categories() for table in tables]
             return categorical_drift(metric, convention, reference, categorical, min_rows=min_rows)
         return [untested("the reference does not have this column")] * len(slices)
+
+    def _seed(self, request: Request, one: Slice) -> int:
+        """The seed of whatever a metric draws in a slice; a statistic and its p-value draw the same."""
+        start = one.chunk.key if one.chunk.start is None else one.chunk.start.isoformat()
+        return seed_of(self._model.id, request.definition.id.removesuffix("_p"), request.column, start)
 
     def column_table(self, request: Request, one: Slice) -> ValueTable | CategoryTable | None:
         """A column's table in a slice, None where it has none."""

@@ -28,6 +28,7 @@ from tests.monitoring.desks import (
 
 PCA = '[[models.monitors]]\nmetrics = ["pca_reconstruction"]\nmin_rows = 10\nsegments = ["*", "sex"]\n'
 DOMAIN = '[[models.monitors]]\nmetrics = ["domain_classifier_auc"]\nmin_rows = 10\n'
+MMD = '[[models.monitors]]\nmetrics = ["mmd", "mmd_p"]\ncolumns = ["x", "age"]\nmin_rows = 10\n'
 FEATURES = ("x", "age", "kind", "region", "sex")
 
 
@@ -112,7 +113,7 @@ RULES = {"days": DAILY, "sizes": "[models.chunks]\nsize = 70\n"}
 @pytest.mark.parametrize("rule", RULES)
 def test_a_run_leaves_what_a_full_run_would(tmp_path: Path, rule: str) -> None:
     folder, copy = tmp_path / "desk", tmp_path / "copy"
-    write_desk(folder, LOGS, BY_PERIOD, COLUMNS, RULES[rule], PCA, *([DOMAIN] if rule == "days" else []))
+    write_desk(folder, LOGS, BY_PERIOD, COLUMNS, RULES[rule], PCA, MMD, *([DOMAIN] if rule == "days" else []))
     for day in range(6):
         written(folder / "logs" / f"{day:02}.parquet", odd_day(day))
     assert run(folder).failure is None
@@ -139,7 +140,7 @@ def test_values_do_not_depend_on_how_files_lie(tmp_path: Path) -> None:
     shuffled = whole.take(np.random.default_rng(5).permutation(len(whole)))
     for layout in ("days", "one", "across"):
         folder = tmp_path / layout
-        write_desk(folder, LOGS, BY_PERIOD, COLUMNS, DAILY, PCA, DOMAIN)
+        write_desk(folder, LOGS, BY_PERIOD, COLUMNS, DAILY, PCA, DOMAIN, MMD)
         if layout == "days":
             for day, table in enumerate(days):
                 written(folder / "logs" / f"{day}.parquet", table)
