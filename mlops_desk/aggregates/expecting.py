@@ -72,7 +72,7 @@ def scan_expected(
     )
     shape = len(plan.scores), len(names.predicted)
     sums: dict[int, _Sums] = {}
-    for columns in source.connection.batches(_query(source, plan, names), ROWS_AT_ONCE):
+    for columns in source.connection.pieces(_query(source, plan, names), ROWS_AT_ONCE):
         slots = values_of(columns, "p").astype(np.int64) * len(names.segments) + values_of(columns, "s")
         for slot, rows in pieces(slots):
             if slot not in sums:

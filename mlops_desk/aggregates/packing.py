@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from mlops_desk.aggregates import expected, group_scores, slices, tables
+from mlops_desk.aggregates import expected, group_scores, slices, sums, tables
 
 TYPES: dict[str, type] = {
     cls.__name__: cls
@@ -28,6 +28,7 @@ TYPES: dict[str, type] = {
         group_scores.GroupScoreTable,
         slices.FeatureTables,
         slices.OutcomeTables,
+        sums.RowSums,
     )
 }
 ARRAY, OBJECT, TUPLE = "a", "o", "t"

@@ -9,7 +9,7 @@ import numpy as np
 
 from mlops_desk.aggregates.tables import CategoryTable, ValueTable
 from mlops_desk.domain.metric import Convention, Measurement, untested
-from mlops_desk.metrics import contingency, divergence, sample_tests, statistics, two_sample
+from mlops_desk.metrics import contingency, discrepancy, divergence, sample_tests, statistics, two_sample
 from mlops_desk.metrics.binning import Binned, NoBins, category_bins, fine_bins, nannyml_bins, quantile_bins
 from mlops_desk.metrics.series import NEEDS_EXACT, CategoricalMetric, NumericMetric, Series
 
@@ -18,6 +18,7 @@ NUMERIC_METRICS: dict[str, NumericMetric] = {
     **divergence.NUMERIC_METRICS,
     **two_sample.NUMERIC_METRICS,
     **sample_tests.NUMERIC_METRICS,
+    **discrepancy.NUMERIC_METRICS,
     **statistics.NUMERIC_METRICS,
 }
 CATEGORICAL_METRICS: dict[str, CategoricalMetric] = {
@@ -28,9 +29,15 @@ CONSTANT = "reference and chunk have one and the same value only: {value}"
 
 
 def numeric_drift(
-    metric: str, convention: Convention, reference: ValueTable, chunks: Sequence[ValueTable], *, min_rows: int = 30
+    metric: str,
+    convention: Convention,
+    reference: ValueTable,
+    chunks: Sequence[ValueTable],
+    *,
+    min_rows: int = 30,
+    seeds: Sequence[int] = (),
 ) -> list[Measurement]:
-    """One measurement a chunk of a numeric column.
+    """One measurement a chunk of a numeric column; `seeds`, one a chunk, are those of metrics that draw samples.
 
     Untested where the reference or the chunk has fewer than `min_rows` finite values, where both are one and the same constant, and where
     the metric says so itself. Plain statistics (mean, std, sum, median, min, max) look at the chunk only.
@@ -46,10 +53,14 @@ def numeric_drift(
             return CONSTANT.format(value=f"{constant:g}")
         return None
 
-    measure = NUMERIC_METRICS[metric]
-    return _measured(
-        lambda rest: measure(convention, reference, rest), None if plain else reference, chunks, min_rows, reason
-    )
+    measure, seeded = NUMERIC_METRICS[metric], discrepancy.SEEDED_METRICS.get(metric)
+
+    def series(rest: list[ValueTable], places: list[int]) -> Series:
+        if seeded is None or not seeds:
+            return measure(convention, reference, rest)
+        return seeded(reference, rest, [seeds[place] for place in places])
+
+    return _measured(series, None if plain else reference, chunks, min_rows, reason)
 
 
 def categorical_drift(
@@ -73,7 +84,7 @@ def categorical_drift(
         return None
 
     measure = CATEGORICAL_METRICS[metric]
-    return _measured(lambda rest: measure(convention, reference, rest), reference, chunks, min_rows, reason)
+    return _measured(lambda rest, _: measure(convention, reference, rest), reference, chunks, min_rows, reason)
 
 
 def binned(
@@ -109,21 +120,21 @@ def _constant(table: ValueTable) -> float | None:
 
 
 def _measured(
-    measure: Callable[[list[Table]], Series],
+    measure: Callable[[list[Table], list[int]], Series],
     reference: Table | None,
     chunks: Sequence[Table],
     min_rows: int,
     reason: Callable[[Table], str | None],
 ) -> list[Measurement]:
-    """The measurements of the chunks that can be tested, in their places among the others' reasons."""
+    """The measurements of the chunks that can be tested (`measure` is given them and their places), in their places among the others' reasons."""
     if reference is not None and (short := _too_short("reference", reference.n, min_rows)):
         return [untested(short)] * len(chunks)
     why = [_too_short("chunk", chunk.n, min_rows) or reason(chunk) for chunk in chunks]
-    testable = [chunk for chunk, text in zip(chunks, why, strict=True) if text is None]
-    if not testable:
+    places = [place for place, text in enumerate(why) if text is None]
+    if not places:
         return [untested(text) for text in why if text is not None]
     with np.errstate(all="ignore"):  # a value that is not finite becomes a reason
-        found = iter(measure(testable).measurements())
+        found = iter(measure([chunks[place] for place in places], places).measurements())
     return [next(found) if text is None else untested(text) for text in why]
 
 

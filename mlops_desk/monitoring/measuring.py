@@ -28,12 +28,15 @@ from mlops_desk.metrics.estimated_fairness import (
 from mlops_desk.metrics.estimation import Calibrator, estimated_performance, no_estimate
 from mlops_desk.metrics.fairness import group_fairness
 from mlops_desk.metrics.multiclass import multiclass_performance
-from mlops_desk.metrics.performance import binary_performance
+from mlops_desk.metrics.performance import binary_performance, too_few
 from mlops_desk.metrics.readings import Reading
+from mlops_desk.metrics.reconstruction import PCA_RECONSTRUCTION, reconstruction_error
 from mlops_desk.metrics.regression import regression_performance
 from mlops_desk.metrics.regression_fairness import regression_fairness
+from mlops_desk.metrics.separability import DOMAIN_CLASSIFIER_AUC, WHOLE_ONLY
 from mlops_desk.metrics.univariate import categorical_drift, numeric_drift
 from mlops_desk.monitoring.expectations import broken_checks
+from mlops_desk.monitoring.learned import NOTHING_LEARNED, Learned
 from mlops_desk.monitoring.requests import (
     DRIFT_FAMILIES,
     DRIFTED_SHARE,
@@ -42,6 +45,7 @@ from mlops_desk.monitoring.requests import (
     Request,
     target_column,
 )
+from mlops_desk.monitoring.seeds import seed_of
 
 Measured = dict[SeriesKey, list[Measurement | None]]
 """Measurements along the slices; None where a slice says nothing of the series."""
@@ -54,7 +58,7 @@ EMPTY_VALUES = "the rows at hand have no such column"
 
 @dataclass(frozen=True, kw_only=True)
 class Slice:
-    """One chunk, or a segment of it, with its tables.
+    """One chunk, or a segment of it, with its tables and what is learned of its rows.
 
     Attributes
     ----------
@@ -65,6 +69,7 @@ class Slice:
     features: FeatureTables
     outcomes: OutcomeTables | None
     expected: ExpectedTable | None = None
+    learned: Learned = NOTHING_LEARNED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,11 +159,17 @@ class Measurer:
         metric, convention, min_rows = request.definition.id, request.monitor.convention, request.monitor.min_rows
         if isinstance(reference, ValueTable):
             numeric = [table if isinstance(table, ValueTable) else _no_values(reference) for table in tables]
-            return numeric_drift(metric, convention, reference, numeric, min_rows=min_rows)
+            seeds = [self._seed(request, one) for one in slices]
+            return numeric_drift(metric, convention, reference, numeric, min_rows=min_rows, seeds=seeds)
         if isinstance(reference, CategoryTable):
             categorical = [table if isinstance(table, CategoryTable) else _no_categories() for table in tables]
             return categorical_drift(metric, convention, reference, categorical, min_rows=min_rows)
         return [untested("the reference does not have this column")] * len(slices)
+
+    def _seed(self, request: Request, one: Slice) -> int:
+        """The seed of whatever a metric draws in a slice; a statistic and its p-value draw the same."""
+        start = one.chunk.key if one.chunk.start is None else one.chunk.start.isoformat()
+        return seed_of(self._model.id, request.definition.id.removesuffix("_p"), request.column, start)
 
     def column_table(self, request: Request, one: Slice) -> ValueTable | CategoryTable | None:
         """A column's table in a slice, None where it has none."""
@@ -256,6 +267,8 @@ class Measurer:
     def _computed(self, request: Request, one: Slice) -> Iterable[Reading]:
         """All readings of a request's family for a slice."""
         outcomes, family, monitor = one.outcomes, request.definition.family, request.monitor
+        if family is Family.MULTIVARIATE_DRIFT:
+            return _readings(self._multivariate(one, monitor.min_rows))
         if outcomes is None:
             return ()
         if family is Family.PERFORMANCE:
@@ -271,6 +284,13 @@ class Measurer:
         if family is Family.ESTIMATED_FAIRNESS:
             return self._estimated_fairness(request, one, outcomes)
         return ()
+
+    def _multivariate(self, one: Slice, min_rows: int) -> dict[str, Measurement]:
+        """Drift of all features together."""
+        error = reconstruction_error(one.learned.errors, min_rows=min_rows, unusable=one.learned.no_projection)
+        few = too_few(one.features.rows, min_rows, "rows")
+        area = untested(few) if few else one.learned.separability or untested(WHOLE_ONLY)
+        return {PCA_RECONSTRUCTION: error, DOMAIN_CLASSIFIER_AUC: area}
 
     def _performance(self, outcomes: OutcomeTables, min_rows: int) -> Iterable[Reading]:
         matrix = self._model.value_matrix

@@ -25,6 +25,7 @@ from mlops_desk.monitoring.counting import ChangingFiles, ChunkId, CountedFiles,
 from mlops_desk.monitoring.expecting import ExpectedCounter
 from mlops_desk.monitoring.freshness import chunk_hours
 from mlops_desk.monitoring.inputs import Inputs, configuration_digest, find_inputs
+from mlops_desk.monitoring.learning import Learning
 from mlops_desk.monitoring.measuring import Slice, SliceSet
 from mlops_desk.monitoring.preparation import Preparation, Prepared
 from mlops_desk.monitoring.remarks import remarks
@@ -95,6 +96,7 @@ class Tally:
     by_chunk : the files of each chunk. reference_name : names everything that the tables of the reference depend on.
     """
 
+    plan: ScanPlan
     counter: Counter
     files: CountedFiles
     by_chunk: dict[ChunkId, list[str]]
@@ -130,6 +132,7 @@ class ModelPass:
         self._full = full
         self._rows_told = 0
         self._rows_scanned = 0
+        self._rows_learned = 0
         self._notes: list[DataNote] = []
 
     def run(self, inputs: Inputs, broken: Mapping[Path, str]) -> Found:
@@ -174,7 +177,7 @@ class ModelPass:
         )
         values: list[MetricValue] = []
         histograms: list[Histogram] = []
-        subjects = self._subjects(prepared, tally, chunks, stale, newest)
+        subjects = self._subjects(prepared, tally, chunks, stale, newest, self._learning(prepared, tally))
         builder.share_budget(subjects)
         for index, subject in enumerate(subjects):
             self._cancel.raise_if_cancelled()
@@ -245,7 +248,31 @@ class ModelPass:
             self._rows_scanned = files.rows_scanned
         by_chunk = files.by_chunk()
         names = [files.chunk_fingerprint(some) for ident, some in by_chunk.items() if ident[0] is Split.REFERENCE]
-        return Tally(counter=counter, files=files, by_chunk=by_chunk, reference_name=digest((), *names))
+        return Tally(plan=plan, counter=counter, files=files, by_chunk=by_chunk, reference_name=digest((), *names))
+
+    def _learning(self, prepared: Prepared, tally: Tally) -> Learning:
+        """What is fitted on the reference, when a monitor asks for it."""
+
+        def tell(rows: int) -> None:
+            self._cancel.raise_if_cancelled()
+            self._rows_learned += rows
+            self._progress(Progress(stage=f"learning: {self._rows_learned:,} rows", share=COUNTED_SHARE))
+
+        def tables() -> FeatureTables:
+            of_chunks = partial(self._reference_tables, tally, {}, {})
+            return self._reference(tally, of_chunks).get("", (NO_FEATURES, None))[0]
+
+        return Learning(
+            self._connection,
+            self._cache,
+            self._model,
+            self._monitors,
+            prepared,
+            tally.files,
+            tables,
+            tell,
+            fresh=self._full,
+        )
 
     def _refuse_changing(self, inputs: Inputs, broken: Mapping[Path, str]) -> None:
         """Raises ChangingFiles for files that changed while they were read; what was kept of them is under their former names."""
@@ -276,16 +303,17 @@ class ModelPass:
         chunks: Mapping[ChunkId, Chunk],
         stale: Sequence[ChunkId],
         newest: datetime | None,
+        learning: Learning,
     ) -> list[Subject]:
         """All rows, and every segment that a monitor asks for."""
         wanted = list(dict.fromkeys(name for monitor in self._monitors for name in monitor.segments))
         subjects = []
         for name in wanted:
             if name == WHOLE_SEGMENT:
-                subjects += self._subjects_of(prepared, tally, chunks, stale, newest, None)
+                subjects += self._subjects_of(prepared, tally, chunks, stale, newest, None, learning)
                 continue
             own = self._tally(prepared, replace(prepared.plan, segment=name))
-            subjects += self._subjects_of(prepared, own, chunks, stale, newest, name)
+            subjects += self._subjects_of(prepared, own, chunks, stale, newest, name, learning)
         return subjects
 
     def _subjects_of(
@@ -296,6 +324,7 @@ class ModelPass:
         stale: Sequence[ChunkId],
         newest: datetime | None,
         column: str | None,
+        learning: Learning,
     ) -> list[Subject]:
         """The subjects of one plan: one for all rows, or one for each value of the segment column."""
         some = {ident: tally.by_chunk.get(ident, []) for ident in stale}
@@ -318,6 +347,7 @@ class ModelPass:
         counter = self._expected(prepared, tally, reference, some, column)
         expected = {} if counter is None else counter.expected(some)
         expected_whole = {} if counter is None else counter.whole(_reference_files(tally))
+        learned = learning.learned(tally.plan, some)
         found = []
         for segment in segments:
             own = stale if segment in reference else [ident for ident in stale if segment in features[ident]]
@@ -327,6 +357,7 @@ class ModelPass:
                     features=features[ident].get(segment, NO_FEATURES),
                     outcomes=outcomes[ident].get(segment, NO_OUTCOMES) if has_task else None,
                     expected=expected.get(ident, {}).get(segment),
+                    learned=learned.of(ident, segment),
                 )
                 for ident in own
             )
@@ -336,6 +367,7 @@ class ModelPass:
                 features=whole[0],
                 outcomes=whole[1],
                 expected=expected_whole.get(segment),
+                learned=learned.reference(segment),
             )
             label = None if column is None else f"{column}={segment}"
             sliced = SliceSet(

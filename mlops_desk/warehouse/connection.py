@@ -28,6 +28,7 @@ MEMORY_LIMIT = "320MB"
 """Of the engine's own buffers, so that the whole process stays below 500 MB."""
 
 INTERRUPTED_EVERY_SECONDS = 0.05
+ROWS_OF_A_PIECE = 65_536
 
 Columns = dict[str, "NDArray[Any]"]
 Item = TypeVar("Item")
@@ -149,18 +150,21 @@ class Connection:
             result: Columns = cursor.execute(query).fetchnumpy()
             return result
 
-    def batches(self, query: str, rows: int) -> Iterator[Columns]:
-        """The result of a query in batches of at most so many rows, as they are found; no column may hold NULL."""
+    def pieces(self, query: str, rows: int = ROWS_OF_A_PIECE) -> Iterator[Columns]:
+        """The result of a query piece by piece, at most so many rows in memory at once; a NULL among numbers is NaN, in other columns None."""
         import duckdb
+        import pyarrow as pa
 
         with self._cursor() as cursor:
             try:
                 for batch in cursor.sql(query).to_arrow_reader(rows):
-                    yield {
-                        name: column.to_numpy(zero_copy_only=False)
-                        for name, column in zip(batch.schema.names, batch.columns, strict=True)
-                    }
-            except OSError as error:  # that is what the engine's errors become on their way through Arrow
+                    self._cancel.raise_if_cancelled()
+                    columns = zip(batch.schema.names, batch.columns, strict=True)
+                    yield {name: column.to_numpy(zero_copy_only=False) for name, column in columns}
+            except (
+                pa.ArrowException,
+                OSError,
+            ) as error:  # that is what the engine's errors become on their way through Arrow
                 self._cancel.raise_if_cancelled()
                 out_of_memory = str(error).startswith("Out of Memory")
                 raise (duckdb.OutOfMemoryException if out_of_memory else duckdb.IOException)(str(error)) from error

@@ -165,11 +165,11 @@ def test_batches_stream_and_tell_of_errors(tmp_path: Path) -> None:
     LAYOUTS["one_file"](tmp_path, log_rows(24))
     connection, _ = opened(tmp_path)
     with connection:
-        sizes = [len(one["a"]) for one in connection.batches("select range a from range(5000)", 2048)]
+        sizes = [len(one["a"]) for one in connection.pieces("select range a from range(5000)", 2048)]
         assert (sum(sizes), max(sizes)) == (5000, 2048)
         broken = "select case when range = 90000 then error('boom') else range end a from range(100000)"
         with pytest.raises(connection.engine_errors, match="boom"):
-            list(connection.batches(broken, 2048))
+            list(connection.pieces(broken, 2048))
 
 
 def test_expected_labels_by_group_are_those_of_their_rows(tmp_path: Path) -> None:

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from mlops_desk.aggregates.tables import CategoryTable, ValueTable
 from mlops_desk.domain.metric import Convention, Family
-from mlops_desk.metrics import contingency, divergence, sample_tests, statistics, two_sample
+from mlops_desk.metrics import contingency, discrepancy, divergence, sample_tests, statistics, two_sample
 from mlops_desk.metrics.univariate import CATEGORICAL_METRICS, NUMERIC_METRICS, categorical_drift, numeric_drift
 from tests.metrics.drift_tables import category_table, cell_table, exact_table
 
 DISTANCES = ("psi", "jensen_shannon", "hellinger", "kl_divergence", "total_variation", "l_infinity")
 FUNCTIONS = ("kolmogorov_smirnov", "wasserstein", "energy", "cramer_von_mises")
-MODULES = (contingency, divergence, sample_tests, statistics, two_sample)
+MODULES = (contingency, discrepancy, divergence, sample_tests, statistics, two_sample)
 CONVENTIONS = (Convention.DESK, Convention.NANNYML, Convention.EVIDENTLY)
 few = settings(max_examples=25)
 rows = st.lists(

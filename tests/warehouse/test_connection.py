@@ -136,3 +136,29 @@ def test_work_side_by_side_comes_back_in_order_and_its_error_too(connection: Con
         ]
         with pytest.raises(connection.engine_errors):
             connection.side_by_side(connection.rows, [*queries, "select nonsense", "select 2"], parallel=parallel)
+
+
+def test_a_result_comes_piece_by_piece(tmp_path: Path) -> None:
+    query = "select case when i % 3 > 0 then i end x, case when i > 1 then 'a' end t from range(5000) r(i)"
+    with Connection([], tmp_path / "spill") as connection:
+        pieces = list(connection.pieces(query, rows=2048))
+        assert max(len(piece["x"]) for piece in pieces) <= 2048
+        numbers = np.concatenate([piece["x"] for piece in pieces])
+        assert np.isnan(numbers[::3]).all()
+        assert numbers[1:3].tolist() == [1.0, 2.0]
+        assert pieces[0]["t"][:3].tolist() == [None, None, "a"]
+
+
+def test_a_stream_of_pieces_stops_when_somebody_cancels(tmp_path: Path) -> None:
+    token = CancelToken()
+    with Connection([], tmp_path / "spill", cancel=token) as connection:
+        pieces = connection.pieces("select hash(i) h from range(2000000000) r(i)")
+        assert len(next(pieces)["h"]) > 0
+        token.cancel()
+        with pytest.raises(Cancelled):
+            list(pieces)
+
+
+def test_a_failure_within_a_stream_is_the_engines(tmp_path: Path) -> None:
+    with Connection([], tmp_path / "spill") as connection, pytest.raises(connection.engine_errors):
+        list(connection.pieces("select case when i < 900000 then 1 else error('bad') end from range(1000000) r(i)"))
