@@ -1,7 +1,7 @@
 """The one headless facade: a workspace folder and everything that can be asked of it or done to it.
 
 It delegates and computes nothing. Whatever is heavy is imported where it is used, so that importing this module stays cheap. Each call opens
-and closes the archive, so any thread may call, one at a time; `evaluate` may run on one while another calls anything else.
+and closes the archive, so any thread may call, one at a time.
 """
 
 from __future__ import annotations

@@ -17,12 +17,10 @@ class Progress:
     ----------
     stage : what is being done, in words for a person.
     share : how much of the whole operation is done, from 0 to 1.
-    stored : the id of a model whose new values can be read from now on, None where nothing was stored.
     """
 
     stage: str
     share: float
-    stored: str | None = None
 
 
 ProgressSink = Callable[[Progress], None]

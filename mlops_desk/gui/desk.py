@@ -1,7 +1,7 @@
 """An open workspace: what is selected, what was answered, and the live loop. Widgets listen to its signals and hold no truth of their own.
 
-Every question goes to the worker, evaluations in a lane of their own. The live loop asks every two seconds whether an input changed,
-evaluates where one did, and asks again for what is shown as soon as it is stored, model by model; the selection stays as it is.
+Every question goes to the worker. The live loop asks every two seconds whether an input changed, evaluates where one did, and asks again for
+what is shown; the selection stays as it is.
 """
 
 from __future__ import annotations
@@ -16,12 +16,11 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from mlops_desk.domain.errors import Cancelled, UserError, WorkspaceBusy
 from mlops_desk.domain.evaluation import EvaluationOutcome
 from mlops_desk.domain.overview import ModelStatus, Overview, Period
-from mlops_desk.domain.progress import Progress
 from mlops_desk.domain.retraining import RetrainingRun
 from mlops_desk.gui.facade import WorkspaceProtocol
 from mlops_desk.gui.runwatch import RunWatch
 from mlops_desk.gui.selection import Selection
-from mlops_desk.gui.worker import EVALUATION, Task, Worker
+from mlops_desk.gui.worker import Task, Worker
 
 POLL_MILLISECONDS = 2000
 WATCHING = "● Live"
@@ -51,7 +50,6 @@ class Desk(QObject):
     overview_failed = Signal(str)
     trouble = Signal(str, str)
     started = Signal(object)
-    _stored = Signal(object, str)
 
     def __init__(self, worker: Worker, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -65,7 +63,6 @@ class Desk(QObject):
         self.runs = RunWatch(worker, self)
         self.runs.failed.connect(lambda error: self._failed("runs", error))
         self.runs.ended.connect(lambda _: self.ask_overview())
-        self._stored.connect(self._show_stored)
         self._poll = QTimer(self)
         self._poll.setInterval(POLL_MILLISECONDS)
         self._poll.timeout.connect(self._look)
@@ -140,16 +137,11 @@ class Desk(QObject):
             return
 
         def work(task: Task) -> EvaluationOutcome:
-            def told(progress: Progress) -> None:
-                if progress.stored is not None:
-                    self._stored.emit(workspace, progress.stored)
-                task.progress(progress)
-
-            return workspace.evaluate(full=full, progress=told, cancel=task.token)
+            return workspace.evaluate(full=full, progress=task.progress, cancel=task.token)
 
         self.live_changed.emit("◐ Evaluating")
         self.worker.ask(
-            "evaluate", work, self._evaluated, self._not_evaluated, owner=self, label="Evaluating", lane=EVALUATION
+            "evaluate", work, self._evaluated, self._not_evaluated, owner=self, label="Evaluating", urgent=False
         )
 
     def set_live(self, live: bool) -> None:
@@ -276,15 +268,6 @@ class Desk(QObject):
 
         fail = lambda error: self._failed("poll", error)  # noqa: E731 - one expression
         self.worker.ask("poll", lambda _: workspace.changed_inputs(), answer, fail, owner=self, urgent=False)
-
-    def _show_stored(self, workspace: object, model: str) -> None:
-        """Asks for what a model shows while others are still being evaluated."""
-        if workspace is not self.workspace or self.workspace is None:
-            return
-        self._ask("statuses", self.workspace.statuses, self._take_statuses)
-        if self.selection is not None and self.selection.model == model:
-            self._ask_segments()
-            self.ask_overview()
 
     def _evaluated(self, outcome: EvaluationOutcome) -> None:
         self.outcome = outcome

@@ -1,7 +1,4 @@
-"""What the window asks of a workspace, and the doors through which it gets one.
-
-All calls are made on the worker's threads: `evaluate` on one, everything else on another.
-"""
+"""What the window asks of a workspace, and the doors through which it gets one. All calls are made on the worker's thread."""
 
 from __future__ import annotations
 

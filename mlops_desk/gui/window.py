@@ -56,7 +56,6 @@ class MainWindow(QMainWindow):
         super().__init__()
         self.appearance, self.settings, self.doors = appearance, settings, doors
         self.worker = Worker(self)
-        self._tasks: list[Task] = []
         self.desk = Desk(self.worker, self)
         self.shell: Shell | None = None
         self._wanted: tuple[str, Callable[[], WorkspaceProtocol]] | None = None
@@ -117,7 +116,7 @@ class MainWindow(QMainWindow):
         self.welcome.sample_asked.connect(self.open_sample)
         self.welcome.recent_asked.connect(self.open_path)
         self.status.cancel_asked.connect(self.worker.cancel)
-        self.worker.started.connect(self._begun)
+        self.worker.started.connect(lambda task: self.status.start_task(f"{task.label} …"))
         self.worker.progressed.connect(lambda _, progress: self.status.show_progress(progress))
         self.worker.settled.connect(self._settled)
         self.desk.overview_changed.connect(self.status.show_overview)
@@ -272,17 +271,8 @@ class MainWindow(QMainWindow):
             self.desk.trouble.emit("open", trouble)
         self.welcome.show_idle(trouble)
 
-    def _begun(self, task: Task) -> None:
-        self._tasks.append(task)
-        self.status.start_task(f"{task.label} …")
-
     def _settled(self, task: Task) -> None:
-        """Shows the task that still runs beside the one that ended, if there is one."""
-        self._tasks = [one for one in self._tasks if one is not task]
-        if self._tasks:
-            self.status.start_task(f"{self._tasks[-1].label} …")
-        else:
-            self.status.end_task()
+        self.status.end_task()
 
     def _say(self, text: str) -> None:
         self.status.showMessage(text, 8000)

@@ -1,6 +1,5 @@
-"""The threads that ask the workspace, one a lane; answers come back on the GUI's thread.
+"""The one thread that asks the workspace; answers come back on the GUI's thread.
 
-What takes long has a lane of its own, so that whoever looks at something, cancels a run or follows its log does not wait for an evaluation.
 A topic names what an answer is for. Of several questions on one topic the last wins: those still waiting are replaced, the answer of the one
 that runs is dropped and it is asked to stop. Urgent questions (what somebody looks at) overtake those that wait in the background.
 Callbacks run on the thread that made the Worker, and not at all once their owner is gone or the worker is stopped.
@@ -10,7 +9,6 @@ from __future__ import annotations
 
 import heapq
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,9 +20,7 @@ from mlops_desk.domain.errors import Cancelled, UserError
 from mlops_desk.domain.progress import CancelToken, Progress
 
 STOP_SECONDS = 10.0
-"""How long closing waits for the questions that run; DuckDB's interrupt answers in a quarter of a second."""
-QUESTIONS, EVALUATION = "workspace", "evaluation"
-"""The lanes: of what is over soon, and of what is not."""
+"""How long closing waits for the question that runs; DuckDB's interrupt answers in a quarter of a second."""
 
 
 @dataclass(eq=False, kw_only=True)
@@ -42,7 +38,6 @@ class Task:
     done: Callable[[Any], None]
     failed: Callable[[Exception], None]
     owner: QObject
-    lane: str = QUESTIONS
     label: str | None = None
     token: CancelToken = field(default_factory=CancelToken)
     value: Any = None
@@ -59,7 +54,7 @@ class Task:
 
 
 class Worker(QObject):
-    """Runs the questions of each lane one after the other on a thread of its own.
+    """Runs questions one after the other on a thread of its own.
 
     Signals
     -------
@@ -76,20 +71,17 @@ class Worker(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._waiting: dict[str, list[tuple[bool, int, Task]]] = {QUESTIONS: [], EVALUATION: []}
+        self._waiting: list[tuple[bool, int, Task]] = []
         self._latest: dict[str, Task] = {}
-        self._running: dict[str, Task] = {}
+        self._running: Task | None = None
         self._asked = 0
         self._stopping = False
         self._wake = threading.Condition()
         self._begun.connect(self._tell_start, Qt.ConnectionType.QueuedConnection)
         self._reported.connect(self._tell_progress, Qt.ConnectionType.QueuedConnection)
         self._answered.connect(self._deliver, Qt.ConnectionType.QueuedConnection)
-        self._threads = [
-            threading.Thread(target=self._run, args=(lane,), name=lane, daemon=True) for lane in self._waiting
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._thread = threading.Thread(target=self._run, name="workspace", daemon=True)
+        self._thread.start()
 
     def ask(
         self,
@@ -101,26 +93,19 @@ class Worker(QObject):
         owner: QObject,
         label: str | None = None,
         urgent: bool = True,
-        lane: str = QUESTIONS,
     ) -> Task:
-        """Asks a question; `done` gets the answer, `failed` a UserError, Cancelled or a defect. A topic keeps to one lane."""
+        """Asks a question; `done` gets the answer, `failed` a UserError, Cancelled or a defect."""
         task = Task(
-            topic=topic,
-            work=work,
-            done=done,
-            failed=failed,
-            owner=owner,
-            lane=lane,
-            label=label,
-            tell=self._reported.emit,
+            topic=topic, work=work, done=done, failed=failed, owner=owner, label=label, tell=self._reported.emit
         )
         with self._wake:
             before = self._latest.get(topic)
             self._latest[topic] = task
-            self._take_out(topic)
+            self._waiting = [entry for entry in self._waiting if entry[2].topic != topic]
+            heapq.heapify(self._waiting)
             self._asked += 1
-            heapq.heappush(self._waiting[lane], (not urgent, self._asked, task))
-            self._wake.notify_all()
+            heapq.heappush(self._waiting, (not urgent, self._asked, task))
+            self._wake.notify()
         if before is not None:
             before.token.cancel()
         return task
@@ -133,15 +118,10 @@ class Worker(QObject):
         """Takes back the question on a topic: its answer will not be delivered."""
         with self._wake:
             task = self._latest.pop(topic, None)
-            self._take_out(topic)
+            self._waiting = [entry for entry in self._waiting if entry[2].topic != topic]
+            heapq.heapify(self._waiting)
         if task is not None:
             task.token.cancel()
-
-    def _take_out(self, topic: str) -> None:
-        """Drops what waits on a topic."""
-        for waiting in self._waiting.values():
-            waiting[:] = [entry for entry in waiting if entry[2].topic != topic]
-            heapq.heapify(waiting)
 
     def cancel(self) -> bool:
         """Asks the labelled task that runs or waits to stop; returns whether there was one."""
@@ -151,23 +131,20 @@ class Worker(QObject):
         return bool(labelled)
 
     def stop(self) -> bool:
-        """Drops all questions, asks the running ones to stop and waits for them; returns whether the threads ended."""
+        """Drops all questions, asks the running one to stop and waits for it; returns whether the thread ended."""
         with self._wake:
             self._stopping = True
-            for waiting in self._waiting.values():
-                waiting.clear()
+            self._waiting.clear()
             self._latest.clear()
-            running = list(self._running.values())
-            self._wake.notify_all()
-        for task in running:
-            task.token.cancel()
-        until = time.monotonic() + STOP_SECONDS
-        for thread in self._threads:
-            thread.join(max(until - time.monotonic(), 0.0))
-        return not any(thread.is_alive() for thread in self._threads)
+            running = self._running
+            self._wake.notify()
+        if running is not None:
+            running.token.cancel()
+        self._thread.join(STOP_SECONDS)
+        return not self._thread.is_alive()
 
-    def _run(self, lane: str) -> None:
-        while (task := self._next(lane)) is not None:
+    def _run(self) -> None:
+        while (task := self._next()) is not None:
             if task.label is not None:
                 self._begun.emit(task)
             try:
@@ -176,21 +153,20 @@ class Worker(QObject):
             except Exception as error:  # noqa: BLE001 - shown by _deliver
                 task.error = error
             with self._wake:
-                del self._running[lane]
+                self._running = None
                 if self._stopping:
                     return
             self._answered.emit(task)
             del task
 
-    def _next(self, lane: str) -> Task | None:
-        waiting = self._waiting[lane]
+    def _next(self) -> Task | None:
         with self._wake:
-            while not waiting and not self._stopping:
+            while not self._waiting and not self._stopping:
                 self._wake.wait()
             if self._stopping:
                 return None
-            self._running[lane] = heapq.heappop(waiting)[2]
-            return self._running[lane]
+            self._running = heapq.heappop(self._waiting)[2]
+            return self._running
 
     @Slot(object)
     def _tell_start(self, task: Task) -> None:

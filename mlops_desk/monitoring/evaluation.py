@@ -50,8 +50,6 @@ def evaluate(
             token.raise_if_cancelled()
             share = _share_of(progress, index, len(chosen), model.name)
             outcomes.append(_evaluated(desk, model, store, full=full, progress=share, cancel=token, now=now))
-            if outcomes[-1].changed:
-                progress(Progress(stage=f"{model.name}: stored", share=(index + 1) / len(chosen), stored=model.id))
     return EvaluationOutcome(models=tuple(outcomes), seconds=time.monotonic() - started)
 
 

@@ -61,8 +61,6 @@ class FakeWorkspace:
     threads: set[str] = field(default_factory=set)
     gate: threading.Event = field(default_factory=threading.Event)
     by_rows: bool = False
-    held: threading.Event | None = None
-    """What an evaluation waits for after it has stored its first model."""
 
     name = "Consumer lending"
 
@@ -90,10 +88,6 @@ class FakeWorkspace:
                 if cancel is not None:
                     cancel.raise_if_cancelled()
                 self.gate.wait(0.005)
-        progress(Progress(stage="Credit risk: stored", share=0.2, stored="credit-risk"))
-        while self.held is not None and not self.held.wait(0.005):
-            if cancel is not None:
-                cancel.raise_if_cancelled()
         outcome = ModelOutcome(model="credit-risk", changed=True, chunks_evaluated=1, rows_scanned=19_402, seconds=0.05)
         return EvaluationOutcome(models=(outcome,), seconds=0.05)
 

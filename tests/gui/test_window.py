@@ -121,7 +121,7 @@ class TestChoices:
         assert [bar.group for bar in page.bars.bars][:2] == ["under 25", "25 – 60"]
         assert page.distribution.shown is not None
         assert page.distribution.shown.column == "debt_ratio"
-        assert opened.workspace.threads == {"workspace", "evaluation"}
+        assert opened.workspace.threads == {"workspace"}
         assert "1.13 M rows" in opened.window.status.rows.full_text
 
     def test_models_are_chosen_filtered_and_stepped_through(self, opened: Opened) -> None:

@@ -1,6 +1,5 @@
 """The window over time: live data, troubles, output, look, restart and end."""
 
-import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, timedelta
@@ -45,47 +44,6 @@ class TestLive:
         opened.workspace.changed = True
         opened.wait(lambda: len(page.timeline.scale) == 62)
         assert page.timeline.shows_all
-
-    def test_nobody_waits_for_an_evaluation(self, opened: Opened) -> None:
-        """Values show once they are stored, another model opens, a run starts, tells its log and is cancelled, a report is written."""
-        workspace, window = opened.workspace, opened.window
-        workspace.held = threading.Event()
-        workspace.days = 61
-        window.desk.refresh()
-        opened.wait(lambda: len(opened.page.timeline.scale) == 61)
-        assert window.worker.asked("evaluate")
-        assert window.status.cancel.isVisible()
-        window.desk.choose_model("churn-eu")
-        opened.wait(lambda: window.desk.overview is not None and window.desk.overview.model == "churn-eu")
-        window.desk.choose_model("credit-risk")
-        opened.wait(lambda: window.desk.overview is not None and window.desk.overview.model == "credit-risk")
-        window.desk.retrain("to see", trust=True)
-        opened.wait(lambda: window.desk.runs.active is not None)
-        workspace.output = b"epoch 1/3\n"
-        opened.wait(lambda: "epoch 1/3" in window.desk.runs.log)
-        window.desk.cancel_run(41)
-        opened.wait(lambda: workspace.called("cancel_run") == 1 and window.desk.runs.active is None)
-        said: list[str] = []
-        window.desk.write(workspace.folder / "report.html", said.append)
-        opened.wait(lambda: bool(said))
-        assert window.worker.asked("evaluate"), "and all the while it went on"
-        assert window.status.task.full_text.startswith("Evaluating"), "what still runs is shown again"
-        workspace.held.set()
-        opened.settle()
-        assert not window.status.cancel.isVisible()
-
-    def test_closing_ends_an_evaluation_and_a_question_at_once(
-        self, make_window: Callable[[], Opened], workspace: FakeWorkspace
-    ) -> None:
-        made = make_window()
-        made.window.open_path(workspace.folder)
-        made.settle()
-        workspace.held, workspace.delay = threading.Event(), 0.1
-        made.window.desk.refresh()
-        made.window.desk.choose_model("churn-eu")
-        made.wait(lambda: set(made.window.worker._running) == {"workspace", "evaluation"})
-        made.window.close()
-        assert not any(thread.is_alive() for thread in made.window.worker._threads)
 
     def test_paused_nothing_is_looked_for_until_live_again(self, opened: Opened) -> None:
         opened.window.desk._poll.setInterval(10)
@@ -279,7 +237,7 @@ def test_closing_during_an_evaluation_ends_it(make_window: Make, workspace: Fake
     opened.qtbot.keyClick(opened.window, Qt.Key.Key_F5)
     opened.wait(lambda: opened.window.status.task.full_text.startswith("Scanning"))
     opened.window.close()
-    assert not any(thread.is_alive() for thread in opened.window.worker._threads)
+    assert not opened.window.worker._thread.is_alive()
 
 
 def test_times_are_those_of_the_models_zone(opened: Opened) -> None:

@@ -41,7 +41,7 @@ def test_the_last_question_of_a_topic_wins(worker: Worker, qtbot: QtBot) -> None
         return len(worked)
 
     first = worker.ask("page", work, answers.append, answers.append, owner=worker)
-    qtbot.waitUntil(lambda: worker._running.get("workspace") is first)
+    qtbot.waitUntil(lambda: worker._running is first)
     for _ in range(20):
         worker.ask("page", work, unexpected, unexpected, owner=worker)
     last = worker.ask("page", work, answers.append, answers.append, owner=worker)
