@@ -237,7 +237,7 @@ def test_closing_during_an_evaluation_ends_it(make_window: Make, workspace: Fake
     opened.qtbot.keyClick(opened.window, Qt.Key.Key_F5)
     opened.wait(lambda: opened.window.status.task.full_text.startswith("Scanning"))
     opened.window.close()
-    assert not opened.window.worker._thread.is_alive()
+    assert not any(thread.is_alive() for thread in opened.window.worker._threads)
 
 
 def test_times_are_those_of_the_models_zone(opened: Opened) -> None:
