@@ -1,7 +1,8 @@
 """The one headless facade: a workspace folder and everything that can be asked of it or done to it.
 
 It delegates and computes nothing. Whatever is heavy is imported where it is used, so that importing this module stays cheap. Each call opens
-and closes the archive, so any thread may call, one at a time.
+and closes the archive and takes `desk` (frozen, replaced as a whole) once, so any thread may read and start or cancel runs while one evaluates.
+`evaluate` and `changed_inputs` are for one thread at a time: only they replace `desk` and touch what was last looked at.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import getpass
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from mlops_desk import trust
@@ -59,11 +61,12 @@ class Workspace:
     """A workspace folder; raises UserError from every method where configuration, data or machine are in the way."""
 
     def __init__(self, desk: Desk) -> None:
-        from mlops_desk.operations.input_watch import InputWatch
+        from mlops_desk.operations.input_watch import ConfigurationWatch, InputWatch
 
         self.desk = desk
-        self._signature = self._file_signature()
+        self._configuration = ConfigurationWatch(desk.file)
         self._watch = InputWatch()
+        self._ending = Lock()
 
     @classmethod
     def open(cls, path: Path) -> Workspace:
@@ -94,26 +97,26 @@ class Workspace:
         from mlops_desk.monitoring.evaluation import evaluate
         from mlops_desk.operations.history import prune
         from mlops_desk.operations.input_watch import looked_at
-        from mlops_desk.operations.run_ends import record_ends
 
-        self._reread()
+        self.desk = self._configuration.latest(self.desk)
         look, _ = looked_at(self.desk)
         now = _now()
         outcome = evaluate(self.desk, models=models, full=full, progress=progress, cancel=cancel, now=now)
         self._watch.evaluated(look, models)
-        record_ends(self.desk, now=now)
+        self._record_ends()
         prune(self.desk, outcome, now=now)
         return outcome
 
     def changed_inputs(self) -> bool:
         """Whether files that are not being written any more, or desk.toml, differ from those that were last evaluated."""
-        return self._file_signature() != self._signature or self._watch.changed(self.desk)
+        return self._configuration.changed or self._watch.changed(self.desk)
 
     def check(self, model: str, cancel: CancelToken | None = None) -> ModelCheck:
         """What an evaluation of a model would start from; nothing is written."""
         from mlops_desk.operations.check import checked
 
-        return checked(self.desk, self.model(model), cancel)
+        desk = self.desk
+        return checked(desk, desk.model(model), cancel)
 
     def statuses(self) -> tuple[ModelStatus, ...]:
         """The models as the sidebar shows them, in the order of desk.toml."""
@@ -126,9 +129,10 @@ class Workspace:
         """Everything that the Overview page of a model shows."""
         from mlops_desk.reporting import summary
 
-        now, found = _now(), self.model(model)
+        now, desk = _now(), self.desk
+        found = desk.model(model)
         with self._store() as store:
-            retraining = self._retraining(store, found, now)
+            retraining = _retraining(desk, store, found, now)
             return summary.overview(store, found, period, now=now, retraining=retraining, segment=segment)
 
     def distribution(
@@ -199,16 +203,16 @@ class Workspace:
         """Starts the retraining of a model and returns at once; raises NotTrusted."""
         from mlops_desk.operations import retraining
 
-        return retraining.start(
-            self.desk, self.model(model), reason=reason, asked_by=asked_by, trusted=self.trusted(), now=_now()
-        )
+        desk = self.desk
+        trusted = trust.trusted(desk)
+        return retraining.start(desk, desk.model(model), reason=reason, asked_by=asked_by, trusted=trusted, now=_now())
 
     def runs(self, model: str | None = None) -> tuple[RetrainingRun, ...]:
         """Retraining runs of a model, or of all, as they are now, the latest first."""
-        from mlops_desk.operations.run_ends import latest_runs, record_ends
+        from mlops_desk.operations.run_ends import latest_runs
 
         wanted = None if model is None else self.model(model).id
-        record_ends(self.desk, now=_now())
+        self._record_ends()
         return tuple(run for run in latest_runs(self.desk) if wanted in (None, run.model))
 
     def cancel_run(self, run_id: int, by: str) -> None:
@@ -221,11 +225,10 @@ class Workspace:
         self, run_id: int, *, on_output: Callable[[str], None] | None = None, cancel: CancelToken | None = None
     ) -> RetrainingRun:
         """Waits for the end of a run and hands on what it prints; cancelling ends the waiting (raises Cancelled), not the run."""
-        from mlops_desk.operations.run_ends import record_ends
         from mlops_desk.retraining import runner
 
         run = runner.wait(self.folder, run_id, on_output=on_output, cancel=cancel)
-        record_ends(self.desk, now=_now())
+        self._record_ends()
         return run
 
     def run_output(self, run_id: int, since: int = 0) -> tuple[str, int]:
@@ -241,10 +244,11 @@ class Workspace:
         from mlops_desk.reporting import content, document
 
         at = now or _now()
-        models = self.desk.models if model is None else (self.model(model),)
+        desk = self.desk
+        models = desk.models if model is None else (desk.model(model),)
         with self._store(read_only=True) as store:
-            retraining = {one.id: self._retraining(store, one, at) for one in models}
-            report = content.report(store, self.name, models, period, now=at, retraining=retraining)
+            retraining = {one.id: _retraining(desk, store, one, at) for one in models}
+            report = content.report(store, desk.name, models, period, now=at, retraining=retraining)
         document.write_report(report, path)
 
     def write_metrics(self, path: Path) -> int:
@@ -273,26 +277,19 @@ class Workspace:
 
         return Store.open(self.folder, read_only=read_only)
 
-    def _retraining(self, store: Store, model: Model, now: datetime) -> RetrainingStatus:
-        from mlops_desk.operations import retraining
+    def _record_ends(self) -> None:
+        """Writes down the runs that have ended, one thread at a time, so that no end is written twice."""
+        from mlops_desk.operations.run_ends import record_ends
 
-        alerts = store.alerts(model=model.id, now=now)
-        return retraining.status(self.desk, model, alerts, trusted=self.trusted(), now=now)
+        with self._ending:
+            record_ends(self.desk, now=_now())
 
-    def _reread(self) -> None:
-        """Reads desk.toml again where it was changed."""
-        signature = self._file_signature()
-        if signature != self._signature:
-            self.desk = Workspace.open(self.desk.file).desk
-            self._signature = signature
 
-    def _file_signature(self) -> tuple[int, int] | None:
-        """Size and time of desk.toml, None where it is gone."""
-        try:
-            status = self.desk.file.stat()
-        except OSError:
-            return None
-        return status.st_size, status.st_mtime_ns
+def _retraining(desk: Desk, store: Store, model: Model, now: datetime) -> RetrainingStatus:
+    from mlops_desk.operations import retraining
+
+    alerts = store.alerts(model=model.id, now=now)
+    return retraining.status(desk, model, alerts, trusted=trust.trusted(desk), now=now)
 
 
 def _now() -> datetime:

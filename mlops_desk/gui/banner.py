@@ -41,7 +41,7 @@ class Banner(QFrame):
             self._troubles[place] = text
         else:
             self._troubles.pop(place, None)
-        self.text.set_text("\n".join(f"{MARK} {trouble}" for trouble in self._troubles.values()))
+        self.text.set_text("\n".join(f"{MARK} {trouble}" for trouble in dict.fromkeys(self._troubles.values())))
         self.setVisible(bool(self._troubles))
 
     def clear(self) -> None:

@@ -1,7 +1,7 @@
 """An open workspace: what is selected, what was answered, and the live loop. Widgets listen to its signals and hold no truth of their own.
 
-Every question goes to the worker. The live loop asks every two seconds whether an input changed, evaluates where one did, and asks again for
-what is shown; the selection stays as it is.
+Every question goes to the worker, to the lane that fits it. The live loop asks every two seconds whether an input changed, evaluates where one
+did, and asks again for what is shown, model by model as they are stored; the selection stays as it is.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from mlops_desk.domain.errors import Cancelled, UserError, WorkspaceBusy
 from mlops_desk.domain.evaluation import EvaluationOutcome
 from mlops_desk.domain.overview import ModelStatus, Overview, Period
+from mlops_desk.domain.progress import Progress
 from mlops_desk.domain.retraining import RetrainingRun
 from mlops_desk.gui.facade import WorkspaceProtocol
 from mlops_desk.gui.runwatch import RunWatch
 from mlops_desk.gui.selection import Selection
-from mlops_desk.gui.worker import Task, Worker
+from mlops_desk.gui.worker import Lane, Task, Worker
 
 POLL_MILLISECONDS = 2000
 WATCHING = "● Live"
@@ -60,6 +61,9 @@ class Desk(QObject):
         self.overview: Overview | None = None
         self.outcome: EvaluationOutcome | None = None
         self.live = True
+        self._evaluation: Task | None = None
+        self._stored = 0
+        worker.progressed.connect(self._show_stored)
         self.runs = RunWatch(worker, self)
         self.runs.failed.connect(lambda error: self._failed("runs", error))
         self.runs.ended.connect(lambda _: self.ask_overview())
@@ -85,7 +89,7 @@ class Desk(QObject):
         self.runs.stop()
         for topic in TOPICS:
             self.worker.forget(topic)
-        self.workspace = self.selection = self.overview = None
+        self.workspace = self.selection = self.overview = self._evaluation = None
 
     def _opened(self, workspace: WorkspaceProtocol, done: Callable[[], None]) -> None:
         self.close()
@@ -93,7 +97,7 @@ class Desk(QObject):
         self.trouble.emit("", "")
         done()
         self.opened.emit()
-        self._ask("statuses", workspace.statuses, self._take_statuses)
+        self._ask_statuses()
         self.evaluate()
         self.set_live(self.live)
 
@@ -140,8 +144,15 @@ class Desk(QObject):
             return workspace.evaluate(full=full, progress=task.progress, cancel=task.token)
 
         self.live_changed.emit("◐ Evaluating")
-        self.worker.ask(
-            "evaluate", work, self._evaluated, self._not_evaluated, owner=self, label="Evaluating", urgent=False
+        self._stored = 0
+        self._evaluation = self.worker.ask(
+            "evaluate",
+            work,
+            self._evaluated,
+            self._not_evaluated,
+            owner=self,
+            label="Evaluating",
+            lane=Lane.EVALUATION,
         )
 
     def set_live(self, live: bool) -> None:
@@ -194,7 +205,7 @@ class Desk(QObject):
                 workspace.trust()
             return workspace.retrain(chosen.model, reason=reason, asked_by=current_user())
 
-        self._ask("retrain", work, self._run_started)
+        self._ask("retrain", work, self._run_started, lane=Lane.RUNS)
 
     def cancel_run(self, run_id: int) -> None:
         """Stops a run."""
@@ -207,7 +218,7 @@ class Desk(QObject):
 
             workspace.cancel_run(run_id, current_user())
 
-        self._ask("cancel_run", work, lambda _: self.runs.look())
+        self._ask("cancel_run", work, lambda _: self.runs.look(), lane=Lane.RUNS)
 
     def ask_distribution(
         self, column: str, keys: tuple[str, ...], done: Callable[[Any], None], failed: Callable[[Exception], None]
@@ -219,10 +230,20 @@ class Desk(QObject):
             work = lambda _: workspace.distribution(model, column, keys, segment)  # noqa: E731 - one expression
             self.worker.ask("distribution", work, done, failed, owner=self)
 
-    def _ask(self, topic: str, work: Callable[[], Any], done: Callable[[Any], None], label: str | None = None) -> None:
-        self.worker.ask(
-            topic, lambda _: work(), done, lambda error: self._failed(topic, error), owner=self, label=label
-        )
+    def _ask(
+        self,
+        topic: str,
+        work: Callable[[], Any],
+        done: Callable[[Any], None],
+        label: str | None = None,
+        lane: Lane = Lane.PAGES,
+    ) -> None:
+        def take(answer: Any) -> None:
+            self.trouble.emit(topic, "")
+            done(answer)
+
+        fail = lambda error: self._failed(topic, error)  # noqa: E731 - one expression
+        self.worker.ask(topic, lambda _: work(), take, fail, owner=self, label=label, lane=lane)
 
     def _ask_segments(self) -> None:
         workspace, chosen = self.workspace, self.selection
@@ -251,7 +272,6 @@ class Desk(QObject):
 
     def _take_overview(self, overview: Overview) -> None:
         self.overview = overview
-        self.trouble.emit("overview", "")
         if self.workspace is not None:
             self.runs.follow(self.workspace, overview.model, overview.retraining.runs)
         self.overview_changed.emit(overview)
@@ -262,38 +282,57 @@ class Desk(QObject):
             return
 
         def answer(changed: bool) -> None:
-            self.trouble.emit("poll", "")
             if changed and self.live:
                 self.evaluate()
 
-        fail = lambda error: self._failed("poll", error)  # noqa: E731 - one expression
-        self.worker.ask("poll", lambda _: workspace.changed_inputs(), answer, fail, owner=self, urgent=False)
+        self._ask("poll", workspace.changed_inputs, answer, lane=Lane.EVALUATION)
 
     def _evaluated(self, outcome: EvaluationOutcome) -> None:
         self.outcome = outcome
         failures = [f"{model.model}: {model.failure}" for model in outcome.models if model.failure]
         self.trouble.emit("evaluate", " · ".join(failures))
         self._tell_live()
-        workspace = self.workspace
-        if workspace is not None:
-            self._ask("statuses", workspace.statuses, self._take_statuses)
-            self._ask_segments()
-            self.ask_overview()
-            if self.selection is not None and self.selection.brushed is not None:
-                self._ask_brushed()
+        self._ask_statuses()
+        self._ask_page()
+
+    def _show_stored(self, task: Task, progress: Progress) -> None:
+        """Asks anew for what is stored while the evaluation goes on: it stores model by model, in the order of desk.toml."""
+        if task is not self._evaluation:
+            return
+        names = [status.name for status in self.statuses]
+        at_work = max((name for name in names if progress.stage.startswith(f"{name}: ")), key=len, default=None)
+        stored = 0 if at_work is None else names.index(at_work)
+        if stored > self._stored:
+            ready = [status.id for status in self.statuses[self._stored : stored]]
+            self._stored = stored
+            self._ask_statuses()
+            if self.selection is not None and self.selection.model in ready:
+                self._ask_page()
+
+    def _ask_statuses(self) -> None:
+        if self.workspace is not None:
+            self._ask("statuses", self.workspace.statuses, self._take_statuses)
+
+    def _ask_page(self) -> None:
+        """Asks anew for all that is shown of the selected model."""
+        self._ask_segments()
+        self.ask_overview()
+        if self.selection is not None and self.selection.brushed is not None:
+            self._ask_brushed()
 
     def _not_evaluated(self, error: Exception) -> None:
         self._tell_live()
+        self._ask_statuses()
         if isinstance(error, WorkspaceBusy):
             self.live_changed.emit("◌ Another process is writing; trying again")
         elif isinstance(error, Cancelled):
             self.set_live(False)
+            self._ask_page()
         else:
             self._failed("evaluate", error)
-            self.ask_overview()
+            self._ask_page()
 
     def _run_started(self, run: RetrainingRun) -> None:
-        self.trouble.emit("retrain", "")
         self.runs.look()
         self.ask_overview()
         self.started.emit(run)
@@ -303,6 +342,8 @@ class Desk(QObject):
             self.trouble.emit(place, str(error))
         if place == "overview" and not isinstance(error, Cancelled):
             self.overview_failed.emit(str(error) if isinstance(error, UserError) else BROKEN)
+        if place in ("retrain", "cancel_run"):
+            self.runs.look()  # done all the same where only the archive was busy for too long to note it
 
     def _tell_live(self) -> None:
         self.live_changed.emit(WATCHING if self.live else PAUSED)

@@ -1,4 +1,7 @@
-"""What the window asks of a workspace, and the doors through which it gets one. All calls are made on the worker's thread."""
+"""What the window asks of a workspace, and the doors through which it gets one. All calls are made on the worker's threads.
+
+`evaluate` and `changed_inputs` are called on one of them, and the others beside them at any time.
+"""
 
 from __future__ import annotations
 

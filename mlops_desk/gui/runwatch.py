@@ -9,7 +9,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from mlops_desk.domain.retraining import RetrainingRun, progress_of
 from mlops_desk.gui.facade import WorkspaceProtocol
-from mlops_desk.gui.worker import Worker
+from mlops_desk.gui.worker import Lane, Worker
 
 BUSY_MILLISECONDS = 400
 IDLE_MILLISECONDS = 3000
@@ -85,7 +85,7 @@ class RunWatch(QObject):
             text, after = workspace.run_output(latest.id, since if latest.id == followed else 0)
             return runs, text, after, latest.id
 
-        self._worker.ask("runs", ask, self._take, self.failed.emit, owner=self, urgent=False)
+        self._worker.ask("runs", ask, self._take, self.failed.emit, owner=self, lane=Lane.RUNS, urgent=False)
 
     def _take(self, answer: tuple[tuple[RetrainingRun, ...], str, int, int | None]) -> None:
         runs, text, after, followed = answer

@@ -15,6 +15,7 @@ from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QIcon, QShow
 from PySide6.QtWidgets import QFileDialog, QMainWindow, QMessageBox, QStackedWidget
 
 from mlops_desk.domain.errors import Cancelled, UserError
+from mlops_desk.domain.progress import Progress
 from mlops_desk.gui.appearance import Appearance, Mode
 from mlops_desk.gui.desk import Desk
 from mlops_desk.gui.facade import Doors, WorkspaceProtocol
@@ -60,6 +61,7 @@ class MainWindow(QMainWindow):
         self.shell: Shell | None = None
         self._wanted: tuple[str, Callable[[], WorkspaceProtocol]] | None = None
         self._warm = False
+        self._tasks: list[Task] = []
         self.setWindowTitle(TITLE)
         self.setWindowIcon(QIcon(str(resource("icons", "mlops-desk.svg"))))
         self.setMinimumSize(*LEAST_SIZE)
@@ -116,8 +118,8 @@ class MainWindow(QMainWindow):
         self.welcome.sample_asked.connect(self.open_sample)
         self.welcome.recent_asked.connect(self.open_path)
         self.status.cancel_asked.connect(self.worker.cancel)
-        self.worker.started.connect(lambda task: self.status.start_task(f"{task.label} …"))
-        self.worker.progressed.connect(lambda _, progress: self.status.show_progress(progress))
+        self.worker.started.connect(self._started)
+        self.worker.progressed.connect(self._progressed)
         self.worker.settled.connect(self._settled)
         self.desk.overview_changed.connect(self.status.show_overview)
         self.desk.live_changed.connect(self.status.show_live)
@@ -271,8 +273,20 @@ class MainWindow(QMainWindow):
             self.desk.trouble.emit("open", trouble)
         self.welcome.show_idle(trouble)
 
+    def _started(self, task: Task) -> None:
+        self._tasks.append(task)
+        self.status.start_task(f"{task.label} …")
+
+    def _progressed(self, task: Task, progress: Progress) -> None:
+        if task is self._tasks[-1]:
+            self.status.show_progress(progress)
+
     def _settled(self, task: Task) -> None:
-        self.status.end_task()
+        self._tasks.remove(task)
+        if self._tasks:
+            self.status.start_task(f"{self._tasks[-1].label} …")
+        else:
+            self.status.end_task()
 
     def _say(self, text: str) -> None:
         self.status.showMessage(text, 8000)

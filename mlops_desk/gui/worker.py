@@ -1,6 +1,7 @@
-"""The one thread that asks the workspace; answers come back on the GUI's thread.
+"""The threads that ask the workspace, one to a lane; answers come back on the GUI's thread.
 
-A topic names what an answer is for. Of several questions on one topic the last wins: those still waiting are replaced, the answer of the one
+What a lane runs never waits for another lane: pages are read while an evaluation runs, and what waits for the archive's writer keeps neither.
+A topic has one lane and names what an answer is for. Of several questions on one topic the last wins: those still waiting are replaced, the answer of the one
 that runs is dropped and it is asked to stop. Urgent questions (what somebody looks at) overtake those that wait in the background.
 Callbacks run on the thread that made the Worker, and not at all once their owner is gone or the worker is stopped.
 """
@@ -9,8 +10,10 @@ from __future__ import annotations
 
 import heapq
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 import shiboken6
@@ -20,7 +23,18 @@ from mlops_desk.domain.errors import Cancelled, UserError
 from mlops_desk.domain.progress import CancelToken, Progress
 
 STOP_SECONDS = 10.0
-"""How long closing waits for the question that runs; DuckDB's interrupt answers in a quarter of a second."""
+"""How long closing waits for the questions that run; DuckDB's interrupt answers in a quarter of a second."""
+
+
+class Lane(StrEnum):
+    """What runs one after the other, on a thread of this name.
+
+    PAGES only reads. RUNS may wait for the archive while an evaluation is stored. EVALUATION evaluates, and looks whether there is a reason to.
+    """
+
+    PAGES = "workspace"
+    RUNS = "runs"
+    EVALUATION = "evaluation"
 
 
 @dataclass(eq=False, kw_only=True)
@@ -34,6 +48,7 @@ class Task:
     """
 
     topic: str
+    lane: Lane
     work: Callable[[Task], Any]
     done: Callable[[Any], None]
     failed: Callable[[Exception], None]
@@ -54,7 +69,7 @@ class Task:
 
 
 class Worker(QObject):
-    """Runs questions one after the other on a thread of its own.
+    """Runs questions, those of a lane one after the other on the lane's own thread.
 
     Signals
     -------
@@ -71,17 +86,18 @@ class Worker(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._waiting: list[tuple[bool, int, Task]] = []
+        self._waiting: dict[Lane, list[tuple[bool, int, Task]]] = {lane: [] for lane in Lane}
         self._latest: dict[str, Task] = {}
-        self._running: Task | None = None
+        self._running: dict[Lane, Task] = {}
         self._asked = 0
         self._stopping = False
         self._wake = threading.Condition()
         self._begun.connect(self._tell_start, Qt.ConnectionType.QueuedConnection)
         self._reported.connect(self._tell_progress, Qt.ConnectionType.QueuedConnection)
         self._answered.connect(self._deliver, Qt.ConnectionType.QueuedConnection)
-        self._thread = threading.Thread(target=self._run, name="workspace", daemon=True)
-        self._thread.start()
+        self._threads = [threading.Thread(target=self._run, args=(lane,), name=lane, daemon=True) for lane in Lane]
+        for thread in self._threads:
+            thread.start()
 
     def ask(
         self,
@@ -93,19 +109,26 @@ class Worker(QObject):
         owner: QObject,
         label: str | None = None,
         urgent: bool = True,
+        lane: Lane = Lane.PAGES,
     ) -> Task:
         """Asks a question; `done` gets the answer, `failed` a UserError, Cancelled or a defect."""
         task = Task(
-            topic=topic, work=work, done=done, failed=failed, owner=owner, label=label, tell=self._reported.emit
+            topic=topic,
+            lane=lane,
+            work=work,
+            done=done,
+            failed=failed,
+            owner=owner,
+            label=label,
+            tell=self._reported.emit,
         )
         with self._wake:
-            before = self._latest.get(topic)
+            before = self._latest.pop(topic, None)
             self._latest[topic] = task
-            self._waiting = [entry for entry in self._waiting if entry[2].topic != topic]
-            heapq.heapify(self._waiting)
+            self._drop(topic, lane)
             self._asked += 1
-            heapq.heappush(self._waiting, (not urgent, self._asked, task))
-            self._wake.notify()
+            heapq.heappush(self._waiting[lane], (not urgent, self._asked, task))
+            self._wake.notify_all()
         if before is not None:
             before.token.cancel()
         return task
@@ -118,33 +141,41 @@ class Worker(QObject):
         """Takes back the question on a topic: its answer will not be delivered."""
         with self._wake:
             task = self._latest.pop(topic, None)
-            self._waiting = [entry for entry in self._waiting if entry[2].topic != topic]
-            heapq.heapify(self._waiting)
+            if task is not None:
+                self._drop(topic, task.lane)
         if task is not None:
             task.token.cancel()
 
     def cancel(self) -> bool:
-        """Asks the labelled task that runs or waits to stop; returns whether there was one."""
+        """Asks the labelled task that was asked for last to stop, then the one before it; returns whether any runs or waits."""
         labelled = [task for task in self._latest.values() if task.label is not None]
-        for task in labelled:
+        for task in [task for task in labelled if not task.token.cancelled][-1:]:
             task.token.cancel()
         return bool(labelled)
 
     def stop(self) -> bool:
-        """Drops all questions, asks the running one to stop and waits for it; returns whether the thread ended."""
+        """Drops all questions, asks those that run to stop and waits for them; returns whether the threads ended."""
         with self._wake:
             self._stopping = True
-            self._waiting.clear()
+            for waiting in self._waiting.values():
+                waiting.clear()
             self._latest.clear()
-            running = self._running
-            self._wake.notify()
-        if running is not None:
-            running.token.cancel()
-        self._thread.join(STOP_SECONDS)
-        return not self._thread.is_alive()
+            running = tuple(self._running.values())
+            self._wake.notify_all()
+        for task in running:
+            task.token.cancel()
+        deadline = time.monotonic() + STOP_SECONDS
+        for thread in self._threads:
+            thread.join(max(deadline - time.monotonic(), 0.0))
+        return not any(thread.is_alive() for thread in self._threads)
 
-    def _run(self) -> None:
-        while (task := self._next()) is not None:
+    def _drop(self, topic: str, lane: Lane) -> None:
+        """Drops what waits under a topic; called with the lock held."""
+        self._waiting[lane] = [entry for entry in self._waiting[lane] if entry[2].topic != topic]
+        heapq.heapify(self._waiting[lane])
+
+    def _run(self, lane: Lane) -> None:
+        while (task := self._next(lane)) is not None:
             if task.label is not None:
                 self._begun.emit(task)
             try:
@@ -153,20 +184,20 @@ class Worker(QObject):
             except Exception as error:  # noqa: BLE001 - shown by _deliver
                 task.error = error
             with self._wake:
-                self._running = None
+                del self._running[lane]
                 if self._stopping:
                     return
             self._answered.emit(task)
             del task
 
-    def _next(self) -> Task | None:
+    def _next(self, lane: Lane) -> Task | None:
         with self._wake:
-            while not self._waiting and not self._stopping:
+            while not self._waiting[lane] and not self._stopping:
                 self._wake.wait()
             if self._stopping:
                 return None
-            self._running = heapq.heappop(self._waiting)[2]
-            return self._running
+            task = self._running[lane] = heapq.heappop(self._waiting[lane])[2]
+            return task
 
     @Slot(object)
     def _tell_start(self, task: Task) -> None:

@@ -1,13 +1,14 @@
-"""Tells by sizes and times of files whether a workspace has something new to evaluate, without reading any of them.
+"""Tells by sizes and times of files whether a workspace has something new to evaluate, without reading any of its data.
 
 A file that is being written changes from look to look: a change counts when two looks agree on it, or when its newest file is old enough
-that nobody is writing it any more. What one look cannot find (a path that is gone) is a state like any other.
+that nobody is writing it any more. What one look cannot find (a path that is gone) is a state like any other. Watches are for one thread at a time.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from mlops_desk.domain.errors import UserError
 from mlops_desk.domain.model import Desk
@@ -19,6 +20,29 @@ SETTLED_SECONDS = 2.0
 
 Look = dict[str, str]
 """What was seen of each model, by its id: the digest of its inputs, or why there is none."""
+
+
+class ConfigurationWatch:
+    """The desk.toml that was last read."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._read = _signature(file)
+
+    @property
+    def changed(self) -> bool:
+        """Whether the file differs from what was read."""
+        return _signature(self._file) != self._read
+
+    def latest(self, desk: Desk) -> Desk:
+        """What was read, or what the file says now where it changed; raises UserError."""
+        from mlops_desk.config.desk_file import read_desk
+
+        signature = _signature(self._file)
+        if signature != self._read:
+            desk = read_desk(self._file)
+            self._read = signature
+        return desk
 
 
 class InputWatch:
@@ -48,6 +72,15 @@ class InputWatch:
                 records = {model: store.last_evaluation(model) for model in missing}
                 stored = {model: record.inputs_hash for model, record in records.items() if record is not None}
         return [(model, stored.get(model) if model in missing else now[model]) for model in now]
+
+
+def _signature(file: Path) -> tuple[int, int] | None:
+    """Size and time of a file, None where it is gone."""
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns
 
 
 def looked_at(desk: Desk) -> tuple[Look, float]:

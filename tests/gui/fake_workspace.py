@@ -46,7 +46,10 @@ from tests.gui.fake_numbers import (
 
 @dataclass
 class FakeWorkspace:
-    """Answers like the real one. `delay` seconds are taken by each overview and distribution; `calls` counts what was asked."""
+    """Answers like the real one. `delay` seconds are taken by each overview and distribution; `calls` counts what was asked.
+
+    With `at_models` an evaluation comes to the model of that index, and waits there until `released` is set or it is cancelled.
+    """
 
     folder: Path
     days: int = 60
@@ -54,12 +57,15 @@ class FakeWorkspace:
     trusted_here: bool = True
     changed: bool = False
     evaluation_steps: int = 0
+    at_models: int | None = None
     run: RetrainingRun | None = None
     output: bytes = b""
     trouble: Exception | None = None
     calls: list[tuple[object, ...]] = field(default_factory=list)
     threads: set[str] = field(default_factory=set)
     gate: threading.Event = field(default_factory=threading.Event)
+    holding: threading.Event = field(default_factory=threading.Event)
+    released: threading.Event = field(default_factory=threading.Event)
     by_rows: bool = False
 
     name = "Consumer lending"
@@ -88,8 +94,19 @@ class FakeWorkspace:
                 if cancel is not None:
                     cancel.raise_if_cancelled()
                 self.gate.wait(0.005)
+        if self.at_models is not None:
+            self.hold(self.at_models, progress, cancel or CancelToken())
         outcome = ModelOutcome(model="credit-risk", changed=True, chunks_evaluated=1, rows_scanned=19_402, seconds=0.05)
         return EvaluationOutcome(models=(outcome,), seconds=0.05)
+
+    def hold(self, last: int, progress: ProgressSink, cancel: CancelToken) -> None:
+        for index, (_, name, *_) in enumerate(MODELS[: last + 1]):
+            progress(Progress(stage=f"{name}: counting", share=index / len(MODELS)))
+        forget = cancel.on_cancel(self.released.set)
+        self.holding.set()
+        assert self.released.wait(30)
+        forget()
+        cancel.raise_if_cancelled()
 
     def changed_inputs(self) -> bool:
         self.note("changed_inputs")

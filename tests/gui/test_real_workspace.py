@@ -2,6 +2,8 @@
 
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +13,17 @@ import pytest
 from PySide6.QtCore import Qt
 from pytestqt.plugin import QtBot
 
+from mlops_desk.domain.errors import Cancelled
 from mlops_desk.domain.metric import Verdict
+from mlops_desk.domain.overview import Period
 from mlops_desk.domain.retraining import RunState
 from mlops_desk.gui import app
 from mlops_desk.gui.appearance import Appearance, Mode
 from mlops_desk.gui.settings import Settings
 from mlops_desk.gui.window import MainWindow
+from mlops_desk.retraining import runner
+from mlops_desk.store.archive import Store
+from mlops_desk.workspace import Workspace
 from tests.gui.conftest import SIZE, Opened
 from tests.gui.fake_workspace import FakeWorkspace
 from tests.gui.test_window import drop
@@ -162,6 +169,46 @@ def test_a_real_run_is_trusted_started_and_found_again(show: Callable[[], Opened
     again.settle()
     again.wait(lambda: "epoch 4/4" in again.page.retraining.log.toPlainText())
     assert again.page.retraining.retrain.isEnabled()
+
+
+def test_a_run_is_cancelled_while_an_evaluation_is_stored(show: Callable[[], Opened], folder: Path) -> None:
+    (folder / "train.py").write_text("import time\nprint('begun', flush=True)\ntime.sleep(60)\n", encoding="utf-8")
+    opened = show()
+    opened.window.open_path(folder)
+    opened.settle()
+    opened.wait(lambda: len(opened.page.timeline.scale) == 8)
+    opened.settle()
+    strip, worker = opened.page.retraining, opened.window.worker
+    opened.window.desk.retrain("by hand", trust=True)
+    opened.wait(lambda: "begun" in strip.log.toPlainText())
+    opened.settle()
+    with Store.open(folder) as store, suppress(Cancelled), store.evaluation("loans", "half done", datetime.now(UTC)):
+        opened.qtbot.mouseClick(strip.cancel, LEFT)
+        opened.wait(lambda: runner.run(folder, 1).state is RunState.CANCELLED)
+        opened.window.desk.change(period=Period(days=3))
+        opened.wait(lambda: len(opened.page.timeline.scale) == 3)
+        assert worker.asked("cancel_run")
+        raise Cancelled
+    opened.wait(lambda: strip.latest is not None and strip.latest.state is RunState.CANCELLED)
+    opened.settle()
+
+    def actions() -> list[str]:
+        with Store.open(folder) as store:
+            return [entry.action for entry in store.audit_entries()]
+
+    opened.wait(lambda: "run.ended" in actions())
+    assert sorted(actions()) == ["run.cancel_requested", "run.ended", "run.requested"]
+    assert opened.shell.banner.isHidden()
+
+
+def test_the_core_tells_of_models_in_order_and_by_name(folder: Path) -> None:
+    text = TOML.split("[[models]]")[1].replace("loans", "homes")
+    (folder / "desk.toml").write_text(f"{TOML}\n[[models]]{text}", encoding="utf-8")
+    workspace = Workspace.open(folder)
+    names = [status.name for status in workspace.statuses()]
+    told: list[str] = []
+    workspace.evaluate(progress=lambda one: told.append(one.stage))
+    assert list(dict.fromkeys(stage.partition(": ")[0] for stage in told)) == names == ["贷款 loans", "贷款 homes"]
 
 
 def test_dropped_files_become_a_workspace(show: Callable[[], Opened], folder: Path) -> None:

@@ -181,7 +181,7 @@ class TestLook:
         first.window.resize(1300, 820)
         first.shell.splitter.setSizes([300, 1000])
         first.page.splitter.setSizes([500, 500])
-        first.qtbot.wait(1)
+        first.settle()
         sizes = (first.shell.splitter.sizes(), first.page.splitter.sizes())
         first.window.close()
         assert first.window.settings.text("theme") == Mode.DARK
@@ -237,7 +237,7 @@ def test_closing_during_an_evaluation_ends_it(make_window: Make, workspace: Fake
     opened.qtbot.keyClick(opened.window, Qt.Key.Key_F5)
     opened.wait(lambda: opened.window.status.task.full_text.startswith("Scanning"))
     opened.window.close()
-    assert not opened.window.worker._thread.is_alive()
+    assert not any(thread.is_alive() for thread in opened.window.worker._threads)
 
 
 def test_times_are_those_of_the_models_zone(opened: Opened) -> None:

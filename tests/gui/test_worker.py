@@ -1,4 +1,4 @@
-"""One thread asks; answers come back on the GUI's thread, the last one wins, and nothing is delivered to what is gone."""
+"""A thread for each lane asks; answers come back on the GUI's thread, the last one wins, and nothing is delivered to what is gone."""
 
 import threading
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from pytestqt.plugin import QtBot
 
 from mlops_desk.domain.errors import Cancelled, UserError
 from mlops_desk.domain.progress import Progress
-from mlops_desk.gui.worker import Task, Worker
+from mlops_desk.gui.worker import Lane, Task, Worker
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_the_last_question_of_a_topic_wins(worker: Worker, qtbot: QtBot) -> None
         return len(worked)
 
     first = worker.ask("page", work, answers.append, answers.append, owner=worker)
-    qtbot.waitUntil(lambda: worker._running is first)
+    qtbot.waitUntil(lambda: worker._running.get(Lane.PAGES) is first)
     for _ in range(20):
         worker.ask("page", work, unexpected, unexpected, owner=worker)
     last = worker.ask("page", work, answers.append, answers.append, owner=worker)
@@ -96,6 +96,34 @@ def test_cancel_stops_labelled_tasks_only(worker: Worker, qtbot: QtBot) -> None:
     assert isinstance(failures[0], Cancelled)
 
 
+def test_cancel_takes_one_task_at_a_time_the_latest_first(worker: Worker, qtbot: QtBot) -> None:
+    stopped: list[str] = []
+
+    def work(task: Task) -> None:
+        asked = threading.Event()
+        task.token.on_cancel(asked.set)
+        assert asked.wait(10)
+        task.token.raise_if_cancelled()
+
+    for topic, lane in (("evaluate", Lane.EVALUATION), ("write", Lane.PAGES)):
+        note = lambda _, topic=topic: stopped.append(topic)  # noqa: E731
+        worker.ask(topic, work, unexpected, note, owner=worker, label=topic, lane=lane)
+    for expected in (["write"], ["write", "evaluate"]):
+        assert worker.cancel()
+        qtbot.waitUntil(lambda expected=expected: stopped == expected)
+    assert not worker.cancel()
+
+
+def test_a_lane_does_not_wait_for_another(worker: Worker, qtbot: QtBot) -> None:
+    gate, answers = threading.Event(), []
+    for lane in (Lane.EVALUATION, Lane.RUNS):
+        worker.ask(lane, lambda _: gate.wait(10), answers.append, unexpected, owner=worker, lane=lane)
+    worker.ask("page", lambda _: "page", answers.append, unexpected, owner=worker)
+    qtbot.waitUntil(lambda: answers == ["page"])
+    gate.set()
+    qtbot.waitUntil(lambda: answers == ["page", True, True])
+
+
 def test_progress_is_told_on_the_gui_thread_and_coalesced(worker: Worker, qtbot: QtBot) -> None:
     reached: list[float] = []
     done: list[object] = []
@@ -133,16 +161,18 @@ def test_nothing_is_delivered_to_what_is_gone_or_forgotten(worker: Worker, qtbot
 
 def test_stop_ends_the_running_work_and_answers_nothing(qtbot: QtBot) -> None:
     worker = Worker()
-    begun = threading.Event()
+    begun = threading.Barrier(len(Lane) + 1, timeout=10)
 
     def long(task: Task) -> None:
-        begun.set()
         stopped = threading.Event()
         task.token.on_cancel(stopped.set)
+        begun.wait()
         assert stopped.wait(10)
 
-    worker.ask("long", long, unexpected, unexpected, owner=worker)
-    worker.ask("next", unexpected, unexpected, unexpected, owner=worker)
-    assert begun.wait(5)
+    for lane in Lane:
+        worker.ask(lane, long, unexpected, unexpected, owner=worker, lane=lane)
+        worker.ask(f"after {lane}", unexpected, unexpected, unexpected, owner=worker, lane=lane)
+    begun.wait()
     assert worker.stop()
+    assert not any(thread.is_alive() for thread in worker._threads)
     qtbot.wait(1)
