@@ -18,6 +18,7 @@ from mlops_desk.domain.slicing import Chunk
 from mlops_desk.metrics import quality
 from mlops_desk.metrics.calibration import calibration
 from mlops_desk.metrics.concept import estimation_gap, label_shift
+from mlops_desk.metrics.direct_loss import estimated_errors
 from mlops_desk.metrics.estimation import Calibrator, estimated_performance
 from mlops_desk.metrics.fairness import group_fairness
 from mlops_desk.metrics.multiclass import multiclass_performance
@@ -243,6 +244,9 @@ class Measurer:
         outcomes, family, monitor = one.outcomes, request.definition.family, request.monitor
         if family is Family.MULTIVARIATE_DRIFT:
             return _readings(self._multivariate(one, monitor.min_rows))
+        if family is Family.ESTIMATED_PERFORMANCE and self._model.task is Task.REGRESSION:
+            losses, estimator = one.learned.losses, one.learned.estimator
+            return _readings(estimated_errors(losses, estimator, min_rows=monitor.min_rows))
         if outcomes is None:
             return ()
         if family is Family.PERFORMANCE:
