@@ -343,7 +343,7 @@ def _confusion(source: Source, plan: OutcomePlan, slots: Slots) -> dict[int, Con
 
 def _regression(source: Source, plan: OutcomePlan, slots: Slots) -> dict[int, OutcomeTables]:
     """Tables of a regression by slot."""
-    target = _target_number(source, plan)
+    target = target_number(source, plan)
     prediction = "null::DOUBLE" if plan.prediction is None else source.expressions.number(plan.prediction)
     inner = f"(select {source.keys}, {prediction} y, {target} t from {source.relation})"
     both = "isfinite(y) and isfinite(t)"
@@ -398,7 +398,7 @@ def _no_errors(plan: OutcomePlan) -> ValueTable:
     return ValueTable(values=floats, counts=counts, lowers=floats, uppers=floats, cells=counts, squares=floats)
 
 
-def _target_number(source: Source, plan: OutcomePlan) -> str:
+def target_number(source: Source, plan: OutcomePlan) -> str:
     """The label as DOUBLE, NULL or NaN where there is none."""
     column = _inside(source, plan)
     inside = "null::DOUBLE" if column is None else source.expressions.number(column)

@@ -6,22 +6,25 @@ Nothing is read or fitted unless a monitor asks for it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 
 from mlops_desk.aggregates.plan import ScanPlan
 from mlops_desk.aggregates.slices import FeatureTables
-from mlops_desk.domain.metric import Family, Measurement
+from mlops_desk.domain.metric import Family
 from mlops_desk.domain.model import Model
 from mlops_desk.domain.monitor import Monitor
+from mlops_desk.domain.schema import Task
 from mlops_desk.domain.slicing import Split
 from mlops_desk.metrics.reconstruction import PCA_RECONSTRUCTION
 from mlops_desk.metrics.separability import DOMAIN_CLASSIFIER_AUC
 from mlops_desk.monitoring.counting import ChunkId, CountedFiles
 from mlops_desk.monitoring.learned import BySegment, LearnedChunks
+from mlops_desk.monitoring.loss_fitting import FittedLosses, losses_of
 from mlops_desk.monitoring.preparation import Prepared
 from mlops_desk.monitoring.projecting import FittedProjection, projection_of
 from mlops_desk.monitoring.requests import requests_of
-from mlops_desk.monitoring.row_pass import Files, RowPass
+from mlops_desk.monitoring.row_pass import Files, RowPass, Scorer
 from mlops_desk.monitoring.separating import separability
 from mlops_desk.monitoring.study import Study
 from mlops_desk.warehouse.cache import Cache
@@ -47,10 +50,13 @@ class Learning:
     ) -> None:
         self._files = files
         self._least_rows: dict[str, int] = {}
+        self._estimates = False
         for request in (request for one in monitors for request in requests_of(model, one, prepared.columns)):
             if request.definition.family is Family.MULTIVARIATE_DRIFT:
                 metric, least = request.definition.id, request.monitor.min_rows
                 self._least_rows[metric] = min(least, self._least_rows.get(metric, least))
+            elif request.definition.family is Family.ESTIMATED_PERFORMANCE:
+                self._estimates = model.task is Task.REGRESSION
         self._row_pass: Callable[[ScanPlan], RowPass] = lambda plan: RowPass(
             connection, cache, model.id, prepared, plan, tell
         )
@@ -75,19 +81,32 @@ class Learning:
 
     def learned(self, plan: ScanPlan, chunks: Files) -> LearnedChunks:
         """What is learned of some chunks (and of the reference) by the segments of a plan."""
-        errors: Mapping[ChunkId, BySegment] = {}
-        separable: Mapping[ChunkId, Measurement] = {}
-        no_projection = None
+        found = LearnedChunks()
         if PCA_RECONSTRUCTION in self._least_rows:
-            no_projection = self._projection.projection.unusable
-            if no_projection is None:
-                everything = {**self._study.chunks, **chunks}
-                scorer, rows = self._projection.scorer, self._study.plan
-                errors = self._row_pass(plan).sums(scorer, rows, everything, fresh=self._study.fresh)
+            unusable = self._projection.projection.unusable
+            sums = {} if unusable is not None else self._sums(plan, chunks, self._projection.scorer)
+            found = replace(found, errors=sums, no_projection=unusable)
         if DOMAIN_CLASSIFIER_AUC in self._least_rows and plan.segment is None:
             least = self._least_rows[DOMAIN_CLASSIFIER_AUC]
-            separable = separability(self._study, self._files, chunks, least, self._pause)
-        return LearnedChunks(errors=errors, no_projection=no_projection, separability=separable)
+            found = replace(found, separability=separability(self._study, self._files, chunks, least, self._pause))
+        if self._losses is not None:
+            estimator = self._losses.estimator
+            sums = {} if estimator.unusable is not None else self._sums(plan, chunks, self._losses.scorer)
+            found = replace(found, losses=sums, estimator=estimator)
+        return found
+
+    @cached_property
+    def _losses(self) -> FittedLosses | None:
+        """The estimator of a regression's losses, where estimates are asked for and predictions logged."""
+        outcome = self._study.prepared.plan.outcome
+        if not self._estimates or outcome is None or self._study.plan.prediction is None:
+            return None
+        return losses_of(self._study, outcome)
+
+    def _sums(self, plan: ScanPlan, chunks: Files, scorer: Scorer) -> Mapping[ChunkId, BySegment]:
+        """What a scorer says of some chunks and of the reference."""
+        everything = {**self._study.chunks, **chunks}
+        return self._row_pass(plan).sums(scorer, self._study.plan, everything, fresh=self._study.fresh)
 
     def _pause(self) -> None:
         """Lets a cancel be noticed between two steps of learning."""

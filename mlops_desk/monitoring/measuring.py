@@ -20,6 +20,7 @@ from mlops_desk.metrics import quality
 from mlops_desk.metrics.calibration import calibration
 from mlops_desk.metrics.class_estimation import ClassCalibrators, estimated_classes
 from mlops_desk.metrics.concept import accuracy_effects, class_estimation_gap, estimation_gap, label_shift
+from mlops_desk.metrics.direct_loss import estimated_errors
 from mlops_desk.metrics.estimated_fairness import (
     estimated_class_fairness,
     estimated_group_fairness,
@@ -269,12 +270,12 @@ class Measurer:
         outcomes, family, monitor = one.outcomes, request.definition.family, request.monitor
         if family is Family.MULTIVARIATE_DRIFT:
             return _readings(self._multivariate(one, monitor.min_rows))
+        if family is Family.ESTIMATED_PERFORMANCE:
+            return self._estimates(one, outcomes, monitor.min_rows)
         if outcomes is None:
             return ()
         if family is Family.PERFORMANCE:
             return self._performance(outcomes, monitor.min_rows)
-        if family is Family.ESTIMATED_PERFORMANCE:
-            return self._estimates(one, outcomes, monitor.min_rows)
         if family is Family.CALIBRATION:
             return _readings(calibration(outcomes.scores.get(""), min_rows=monitor.min_rows))
         if family is Family.CONCEPT_DRIFT:
@@ -319,8 +320,12 @@ class Measurer:
         found = self._performance(outcomes, min_rows)
         return {reading_name(one.metric, one.group, one.class_): one.measurement.value for one in found}
 
-    def _estimates(self, one: Slice, outcomes: OutcomeTables, min_rows: int) -> Iterable[Reading]:
+    def _estimates(self, one: Slice, outcomes: OutcomeTables | None, min_rows: int) -> Iterable[Reading]:
         """Estimated performance of a slice."""
+        if self._model.task is Task.REGRESSION:
+            return _readings(estimated_errors(one.learned.losses, one.learned.estimator, min_rows=min_rows))
+        if outcomes is None:
+            return ()
         if self._model.task is not Task.MULTICLASS:
             return _readings(self._estimated(outcomes, min_rows))
         return estimated_classes(

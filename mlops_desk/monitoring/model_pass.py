@@ -133,6 +133,7 @@ class ModelPass:
         self._rows_told = 0
         self._rows_scanned = 0
         self._rows_learned = 0
+        self._references: dict[str, dict[str, tuple[FeatureTables, OutcomeTables | None]]] = {}
         self._notes: list[DataNote] = []
 
     def run(self, inputs: Inputs, broken: Mapping[Path, str]) -> Found:
@@ -417,6 +418,15 @@ class ModelPass:
         self, tally: Tally, of_chunks: Callable[[], tuple[Features, Outcomes]]
     ) -> dict[str, tuple[FeatureTables, OutcomeTables | None]]:
         """The tables of the whole reference by segment value, kept once they are added."""
+        known = self._references.get(tally.reference_name)
+        if known is None:
+            known = self._references[tally.reference_name] = self._added_reference(tally, of_chunks)
+        return known
+
+    def _added_reference(
+        self, tally: Tally, of_chunks: Callable[[], tuple[Features, Outcomes]]
+    ) -> dict[str, tuple[FeatureTables, OutcomeTables | None]]:
+        """The tables of the whole reference from the cache, or added from those of its files."""
         key = f"{self._model.id}:R:{tally.reference_name}"
         body = None if self._full else self._cache.get([key]).get(key)
         if body is None:
