@@ -25,7 +25,7 @@ from mlops_desk.domain.periods import EARLIEST, LATEST, Periods
 from mlops_desk.domain.slicing import ChunkRule, Incomplete, Split
 from mlops_desk.warehouse.connection import Connection, literal
 from mlops_desk.warehouse.footers import Footer
-from mlops_desk.warehouse.schema import log_relation
+from mlops_desk.warehouse.schema import ZONED, log_relation
 
 MICROSECONDS_OF_AN_HOUR = 3_600_000_000
 
@@ -75,6 +75,8 @@ def _known_sql(slicing: Slicing, footer: Footer) -> str:
     terms = [f"({slicing.filter})"] if slicing.filter else []
     if slicing.time is not None:
         name = slicing.time.sql()
+        if slicing.time.of(footer).zoned:
+            name = f"cast({name} as {ZONED})"  # nanoseconds with a zone cannot be compared
         terms += [f"{name} is not null", f"{name} >= timestamp '{EARLIEST}'", f"{name} < timestamp '{LATEST}'"]
     return " and ".join(terms) or "true"
 

@@ -19,8 +19,8 @@ from mlops_desk.domain.periods import EARLIEST, EPOCH, LATEST, Periods, in_local
 from mlops_desk.domain.slicing import Split
 from mlops_desk.warehouse.connection import literal, quoted
 from mlops_desk.warehouse.footers import Footer
+from mlops_desk.warehouse.schema import is_zoned
 
-ZONED = "TIMESTAMP WITH TIME ZONE"
 NO_PART = 65_535
 """In a column of part numbers: the row belongs to no part."""
 PARTS_OF_A_BATCH = 250
@@ -87,7 +87,7 @@ class TimeColumn:
 
     def of(self, footer: Footer) -> TimeColumn:
         """The column as one file has it."""
-        return replace(self, zoned=dict(footer.columns).get(self.name) == ZONED)
+        return replace(self, zoned=is_zoned(dict(footer.columns).get(self.name, "")))
 
     def is_in(self, footer: Footer) -> bool:
         """Whether a file has the column."""

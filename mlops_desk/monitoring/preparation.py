@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mlops_desk.aggregates.numbering import Slicing, local_sql
-from mlops_desk.aggregates.parts import ZONED, ReferencePeriod, TimeColumn, split_of_file
+from mlops_desk.aggregates.parts import ReferencePeriod, TimeColumn, split_of_file
 from mlops_desk.aggregates.plan import ScanPlan
 from mlops_desk.aggregates.planning import Wanted, scan_plan
 from mlops_desk.domain.errors import UserError
@@ -37,6 +37,7 @@ from mlops_desk.warehouse.schema import (
     common_types,
     is_number,
     is_time,
+    is_zoned,
     log_relation,
     understood_columns,
 )
@@ -216,7 +217,7 @@ class Preparation:
                 raise UserError(self._no_time(model.columns.timestamp, kind))
             given = model.columns.timestamp_format
             time = TimeColumn(
-                name=model.columns.timestamp, zoned=kind == ZONED, text=text, format=given if text else None
+                name=model.columns.timestamp, zoned=is_zoned(kind), text=text, format=given if text else None
             )
         if rule.every is not None and time is None:
             raise UserError(

@@ -29,6 +29,7 @@ INTEGERS = (
     "UHUGEINT",
 )
 FLOATS = ("FLOAT", "DOUBLE")
+ZONED = "TIMESTAMP WITH TIME ZONE"
 COLUMNS_AT_ONCE = 12
 """Columns whose values one query tells apart, so that its tables stay small."""
 CODES_AT_MOST = 20
@@ -90,8 +91,7 @@ def _widest(types: set[str]) -> str:
     if all(is_number(one) for one in types):
         return "DOUBLE"
     if all(is_time(one) for one in types):
-        zoned = "TIMESTAMP WITH TIME ZONE"
-        return zoned if zoned in types else "TIMESTAMP"
+        return ZONED if any(is_zoned(one) for one in types) else "TIMESTAMP"
     return "VARCHAR"
 
 
@@ -103,6 +103,11 @@ def is_number(type: str) -> bool:
 def is_time(type: str) -> bool:
     """Whether an engine type is of moments or days."""
     return type.startswith("TIMESTAMP") or type == "DATE"
+
+
+def is_zoned(type: str) -> bool:
+    """Whether an engine type is of instants, in microseconds or in nanoseconds."""
+    return type in (ZONED, "TIMESTAMPTZ_NS")
 
 
 def check_columns(model: Model, types: Mapping[str, str], reference: Mapping[str, str]) -> None:
