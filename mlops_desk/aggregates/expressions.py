@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from mlops_desk.warehouse.connection import literal, quoted
 from mlops_desk.warehouse.schema import FLOATS, is_number
 
+TRUTHS = {"1": ("1", "1.0", "true", "True"), "0": ("0", "0.0", "false", "False")}
+"""Texts of the same truth: where files differ, a truth and a number may both have become text."""
 LOG = "log"
 SIDE = "side"
 
@@ -63,7 +65,8 @@ class Expressions:
             return plain if number in ("1", "1.0") else f"(not {plain})"
         if is_number(kind) and _is_float(number):
             return f"({plain} = {float(number)!r})"
-        return f"({self.text(column)} = {literal(value)})"
+        texts = {value, *(one for one in TRUTHS.get(number, ()) if kind == "VARCHAR")}
+        return f"({self.text(column)} in ({', '.join(literal(one) for one in sorted(texts))}))"
 
 
 def is_same_class(one: str, value: str) -> bool:

@@ -31,6 +31,7 @@ from mlops_desk.warehouse.connection import Connection, literal, quoted
 from mlops_desk.warehouse.discovery import SourceFile, digest
 from mlops_desk.warehouse.expression_check import check_predicate
 from mlops_desk.warehouse.footers import Footer, Quarantined, footer_bytes, footer_of, read_footers
+from mlops_desk.warehouse.labels import as_number
 from mlops_desk.warehouse.schema import (
     ReferenceRows,
     check_columns,
@@ -116,10 +117,14 @@ class Preparation:
             labelling = join.joined([*reference, *log], labels, fresh=self._fresh)
             self._notes += labelling.notes
         both = common_types([*log, *reference])
-        differing = tuple((name, kind) for name, kind in both.items() if self._differs(name, [*log, *reference]))
+        differing = {name: kind for name, kind in both.items() if self._differs(name, [*log, *reference])}
         classes = labelling.classes if labelling else ()
+        truths = self._truths_that_are_numbers(both, labels)
+        if truths is not None:
+            differing |= dict.fromkeys(truths, "TINYINT")
+            classes = tuple(as_number(one) for one in classes)
         reference_digest = digest([footer.file for footer in rows.footers], rows.predicate)
-        columns, plan = self._planned(types, rows, slicing, classes, differing, reference_digest)
+        columns, plan = self._planned(types, rows, slicing, classes, tuple(differing.items()), reference_digest)
         for monitor in self._monitors:
             requests_of(self._model, monitor, columns)
         self._note_columns(columns)
@@ -139,6 +144,16 @@ class Preparation:
             notes=tuple(self._notes),
             label_files=tuple(labels),
         )
+
+    def _truths_that_are_numbers(self, types: Mapping[str, str], labels: Sequence[Footer]) -> list[str] | None:
+        """The boolean columns of predictions and labels, where others of them are numbers; None where none is."""
+        roles, given = self._model.columns, self._model.labels
+        names = dict.fromkeys((roles.prediction, roles.target, given.target if given else None))
+        known = {name: types[name] for name in names if name is not None and name in types}
+        kinds = {*known.values(), *(dict(one.columns)[given.target] for one in labels if given is not None)}
+        if not any(is_number(kind) for kind in kinds):
+            return None
+        return [name for name, kind in known.items() if kind == "BOOLEAN"]
 
     def _check_filter(self, log: Sequence[Footer], reference: Sequence[Footer]) -> None:
         """Raises UserError where the filter is no predicate on the rows of log and reference."""

@@ -75,7 +75,7 @@ def log_relation(footers: Sequence[Footer]) -> str:
 
 
 def common_types(footers: Iterable[Footer]) -> dict[str, str]:
-    """Each column's type over all files: the widest of its numbers, VARCHAR where types do not go together."""
+    """Each column's type over all files: the widest of its numbers (a truth is 0 or 1), VARCHAR where types do not go together."""
     found: dict[str, set[str]] = {}
     for columns in dict.fromkeys(footer.columns for footer in footers):
         for name, kind in columns:
@@ -86,6 +86,8 @@ def common_types(footers: Iterable[Footer]) -> dict[str, str]:
 def _widest(types: set[str]) -> str:
     if len(types) == 1:
         return next(iter(types))
+    if all(is_number(one) or one == "BOOLEAN" for one in types):
+        types = {"TINYINT" if one == "BOOLEAN" else one for one in types}
     if all(one in INTEGERS for one in types):
         return "BIGINT" if not types & {"HUGEINT", "UHUGEINT", "UBIGINT"} else "HUGEINT"
     if all(is_number(one) for one in types):

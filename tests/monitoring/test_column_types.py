@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -13,9 +14,11 @@ from mlops_desk.operations.dropped import Parts
 from mlops_desk.operations.guess import proposal
 from tests.aggregates.logs import written
 from tests.monitoring.desks import (
+    BY_PATH,
     BY_PERIOD,
     COLUMNS,
     INSIDE,
+    LABELS,
     LOGS,
     Kept,
     assert_same,
@@ -111,3 +114,91 @@ def test_init_reads_nanoseconds_with_a_zone(tmp_path: Path) -> None:
     assert made.failure is None
     assert made.model.columns.timestamp == "ts"
     assert made.model.chunks.every is not None
+
+
+def truths(*names: str) -> Change:
+    return lambda _, rows: {**rows, **{name: np.asarray(rows[name]).astype(bool) for name in names}}
+
+
+def numbers(kind: str, *names: str) -> Change:
+    return lambda _, rows: {**rows, **{name: np.asarray(rows[name]).astype(kind) for name in names}}
+
+
+def some_days(change: Change, which: Callable[[int], bool]) -> Change:
+    return lambda day, rows: change(day, rows) if which(day) else rows
+
+
+def with_flag(change: Change) -> Change:
+    """A protected column of truths as numbers, before the change."""
+    return lambda day, rows: change(day, {**rows, "sex": (np.asarray(rows["sex"]) == "f").astype(np.int8)})
+
+
+TRUTHS = {
+    "predictions": truths("y_pred"),
+    "labels": truths("repaid"),
+    "both": truths("y_pred", "repaid"),
+    "floating predictions": numbers("float64", "y_pred"),
+    "groups": truths("sex"),
+}
+DAYS_OF = {"all": lambda day: True, "odd": lambda day: bool(day % 2), "log": lambda day: day > 3}
+
+
+@pytest.mark.parametrize("change", TRUTHS.values(), ids=TRUTHS)
+@pytest.mark.parametrize("which", ["odd", "log"])
+def test_a_truth_is_the_number_it_stands_for(tmp_path: Path, change: Change, which: str) -> None:
+    one = workspace(tmp_path / "numbers", with_flag(lambda _, rows: rows))
+    other = workspace(tmp_path / "truths", with_flag(some_days(change, DAYS_OF[which])))
+    assert_same(evaluated(other), evaluated(one))
+    assert_like_full(other)
+
+
+@pytest.mark.parametrize("change", [truths("y_pred"), truths("repaid")], ids=["predictions", "labels"])
+def test_a_column_of_truths_goes_with_one_of_numbers(tmp_path: Path, change: Change) -> None:
+    """Everywhere true in its own column, while the other of the two holds numbers."""
+    one = workspace(tmp_path / "numbers")
+    other = workspace(tmp_path / "truths", change)
+    assert_same(evaluated(other), evaluated(one))
+
+
+def test_reference_files_of_numbers_and_a_log_of_truths(tmp_path: Path) -> None:
+    kinds = {"numbers": lambda _, rows: rows, "truths": truths("y_pred", "repaid")}
+    found = {}
+    for name, change in kinds.items():
+        folder = workspace(tmp_path / name, some_days(change, DAYS_OF["log"]), BY_PATH)
+        (folder / "reference").mkdir()
+        for day in range(4):
+            (folder / "logs" / f"{day:02}.parquet").rename(folder / "reference" / f"{day:02}.parquet")
+        found[name] = evaluated(folder)
+    assert_same(found["truths"], found["numbers"])
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass"])
+@pytest.mark.parametrize("kinds", [("bool", "int8"), ("int64", "bool"), ("bool", "float64"), ("bool", "bool")])
+def test_label_files_of_truths_and_of_numbers_agree(tmp_path: Path, kinds: tuple[str, str], task: str) -> None:
+    """The second file repeats some labels of the first, and arrives later."""
+    found = {}
+    columns = COLUMNS if task == "binary" else COLUMNS.replace('score = "score"', "")
+    for name, (first, second) in {"same": ("int8", "int8"), "other": kinds}.items():
+        folder = workspace(
+            tmp_path / name, lambda _, rows: {k: v for k, v in rows.items() if k != "repaid"}, columns, LABELS
+        )
+        text = (folder / "desk.toml").read_text().replace('"binary"', f'"{task}"')
+        (folder / "desk.toml").write_text(text)
+        write_typed(folder, "1", range(5), first)
+        evaluated(folder)
+        write_typed(folder, "2", range(4, 7), second)
+        found[name] = evaluated(folder)
+        assert_like_full(folder)
+    assert_same(found["other"], found["same"])
+
+
+def write_typed(folder: Path, name: str, days: range, kind: str) -> None:
+    ids = np.concatenate([day_rows(day)["id"] for day in days])
+    labels = np.concatenate([truth(day) for day in days]).astype(kind)
+    written(folder / "labels" / f"{name}.parquet", {"id": ids, "repaid": labels})
+
+
+def test_truths_alone_keep_their_names(tmp_path: Path) -> None:
+    found = evaluated(workspace(tmp_path, truths("y_pred", "repaid")))
+    assert {name for held, bins in found.histograms.items() if "y_pred" in held for name in bins} == {"true", "false"}
+    assert {row["value"] for row in found.values.values() if row["metric"] == "accuracy"} != {None}
