@@ -6,14 +6,14 @@ The plan is made once for a reference and kept, so that every later file is coun
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from mlops_desk.aggregates.numbering import Slicing, local_sql
-from mlops_desk.aggregates.parts import ReferencePeriod, TimeColumn, split_of_file
+from mlops_desk.aggregates.parts import ReferencePeriod, TimeColumn, has_offset, split_of_file
 from mlops_desk.aggregates.plan import ScanPlan
 from mlops_desk.aggregates.planning import Wanted, scan_plan
 from mlops_desk.domain.errors import UserError
@@ -107,7 +107,7 @@ class Preparation:
         check_columns(self._model, types, reference_types)
         self._check_filter(log, reference)
         slicing = self._slicing(common_types([*reference, *log]))
-        self._check_times([*reference, *log], slicing)
+        slicing = self._with_readable_times([*reference, *log], slicing)
         rows = self._reference_rows(log, reference, slicing)
         labelling = None
         if self._model.labels is not None:
@@ -205,14 +205,18 @@ class Preparation:
                 f"models.{self._model.id}.reference: the reference has no rows that can be read: {reasons or 'its files are empty'}"
             )
 
-    def _check_times(self, footers: Sequence[Footer], slicing: Slicing) -> None:
-        """Raises UserError where timestamps are text that cannot be read without being told how."""
+    def _with_readable_times(self, footers: Sequence[Footer], slicing: Slicing) -> Slicing:
+        """The slicing, told whether texts of time name their offsets; raises UserError where they cannot be read without being told how."""
         time = slicing.time
         there = [footer for footer in footers if time is not None and time.is_in(footer)]
         if time is None or not time.text or not there:
-            return
-        name = quoted(time.name)
-        unread = f"from {log_relation(there)} where {name} is not null and {time.sql()} is null"
+            return slicing
+        name, relation = quoted(time.name), log_relation(there)
+        if time.format is None:
+            some = f"bool_or({has_offset(name)})"
+            offsets = bool(self._connection.rows(f"select {some} from {relation}")[0][0])
+            time = replace(time, zoned=offsets, offsets=offsets)
+        unread = f"from {relation} where {name} is not null and {time.sql()} is null"
         found = self._connection.rows(f"select min({name}), count(*) {unread}")[0]
         if found[1]:
             how = "are neither ISO 8601" if time.format is None else f"do not fit {time.format!r}"
@@ -220,6 +224,7 @@ class Preparation:
                 f"desk.toml: models.{self._model.id}.columns.timestamp: {found[1]:,} texts of {time.name!r} {how}, such as {found[0]!r};"
                 ' day and month can be mistaken, so say how to read them: timestamp_format = "%d/%m/%Y %H:%M:%S", or store timestamps'
             )
+        return replace(slicing, time=time)
 
     def _slicing(self, types: dict[str, str]) -> Slicing:
         """How rows are cut; raises UserError where the timestamp column is no time."""
@@ -230,9 +235,15 @@ class Preparation:
             text = kind == "VARCHAR"
             if not is_time(kind) and not text:
                 raise UserError(self._no_time(model.columns.timestamp, kind))
-            given = model.columns.timestamp_format
+            given = model.columns.timestamp_format if text else None
+            offsets = given is not None and "%z" in given.replace("%%", "").lower()
             time = TimeColumn(
-                name=model.columns.timestamp, zoned=is_zoned(kind), text=text, format=given if text else None
+                name=model.columns.timestamp,
+                zoned=is_zoned(kind) or offsets,
+                text=text,
+                format=given,
+                offsets=offsets,
+                timezone=rule.timezone,
             )
         if rule.every is not None and time is None:
             raise UserError(
@@ -312,7 +323,10 @@ class Preparation:
     ) -> tuple[tuple[Column, ...], ScanPlan]:
         """Columns and plan, from the cache where nothing they depend on changed."""
         named = digest(
-            (), configuration_digest(self._model), reference_digest, repr((types, differing, tuple(classes)))
+            (),
+            configuration_digest(self._model),
+            reference_digest,
+            repr((types, differing, tuple(classes), slicing.name)),
         )
         key = f"{self._model.id}:P:{named}"
         body = None if self._fresh else self._cache.get([key]).get(key)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
@@ -202,3 +204,78 @@ def test_truths_alone_keep_their_names(tmp_path: Path) -> None:
     found = evaluated(workspace(tmp_path, truths("y_pred", "repaid")))
     assert {name for held, bins in found.histograms.items() if "y_pred" in held for name in bins} == {"true", "false"}
     assert {row["value"] for row in found.values.values() if row["metric"] == "accuracy"} != {None}
+
+
+BERLIN = ZoneInfo("Europe/Berlin")
+EAST = timezone(timedelta(hours=5))
+
+
+def texts(write: Callable[[int, datetime], str]) -> Change:
+    """The instants of a day as text; `write` is told the row's place and the time in UTC."""
+
+    def change(_: int, rows: dict[str, Any]) -> dict[str, Any]:
+        moments = [one.replace(tzinfo=UTC) for one in rows["ts"].to_pylist()]
+        return {**rows, "ts": [write(place, one) for place, one in enumerate(moments)]}
+
+    return change
+
+
+def mixed(place: int, one: datetime) -> str:
+    """With an offset, with a Z, or as the local time of Berlin, row by row."""
+    local = one.astimezone(BERLIN).replace(tzinfo=None)
+    ways = (one.astimezone(EAST).isoformat(), f"{one:%Y-%m-%dT%H:%M:%SZ}", local.isoformat(sep=" "))
+    return ways[place % 3]
+
+
+ISO = {
+    "offset of the east": texts(lambda _, one: one.astimezone(EAST).isoformat()),
+    "offset of Berlin": texts(lambda _, one: f"{one.astimezone(BERLIN):%Y-%m-%d %H:%M:%S%z}"),
+    "Z": texts(lambda _, one: f"{one:%Y-%m-%dT%H:%M:%SZ}"),
+    "a space and Z": texts(lambda _, one: f"{one:%Y-%m-%d %H:%M:%S Z}"),
+    "a zone": texts(lambda _, one: f"{one:%Y-%m-%d %H:%M:%S} UTC"),
+    "row by row": texts(mixed),
+    "local": texts(lambda _, one: one.astimezone(BERLIN).replace(tzinfo=None).isoformat()),
+}
+IN_BERLIN = {
+    name: text if "timezone" in text else text + 'timezone = "Europe/Berlin"\n' for name, text in CHUNKS.items()
+}
+
+
+@pytest.mark.parametrize("way", ISO.values(), ids=ISO)
+@pytest.mark.parametrize("chunks", ["days of Berlin", "size"])
+def test_a_text_with_an_offset_is_that_instant(tmp_path: Path, way: Change, chunks: str) -> None:
+    one = workspace(tmp_path / "times", zoned("us"), IN_BERLIN[chunks])
+    other = workspace(tmp_path / "texts", way, IN_BERLIN[chunks])
+    assert_same(evaluated(other), evaluated(one))
+    assert_like_full(other)
+
+
+@pytest.mark.parametrize("zone", [EAST, UTC, BERLIN])
+@pytest.mark.parametrize("chunks", ["days of Berlin", "number"])
+def test_a_format_with_an_offset_is_that_instant(tmp_path: Path, zone: tzinfo, chunks: str) -> None:
+    end = "Z" if zone is UTC else "%z"
+    way = texts(lambda _, one: f"{one.astimezone(zone):%d/%m/%Y %H:%M:%S}{one.astimezone(zone).strftime(end)}")
+    columns = COLUMNS + INSIDE + 'timestamp_format = "%d/%m/%Y %H:%M:%S%z"\n'
+    one = workspace(tmp_path / "times", zoned("us"), IN_BERLIN[chunks])
+    other = workspace(tmp_path / "texts", way, columns, IN_BERLIN[chunks])
+    assert_same(evaluated(other), evaluated(one))
+
+
+def test_a_file_of_texts_with_offsets_goes_with_files_of_times(tmp_path: Path) -> None:
+    one = workspace(tmp_path / "times", zoned("us"), IN_BERLIN["size"])
+    way = ISO["offset of the east"]
+    other = workspace(
+        tmp_path / "both", lambda day, rows: way(day, rows) if day % 2 else zoned("ns")(day, rows), IN_BERLIN["size"]
+    )
+    assert_same(evaluated(other), evaluated(one))
+
+
+def test_the_first_offset_that_arrives_changes_no_local_time(tmp_path: Path) -> None:
+    """Texts without an offset stay local times when a later file has texts with one."""
+    way = lambda day, rows: ISO["local" if day < 6 else "offset of the east"](day, rows)  # noqa: E731
+    one = workspace(tmp_path / "times", zoned("us"), IN_BERLIN["days of Berlin"])
+    other = workspace(tmp_path / "texts", way, IN_BERLIN["days of Berlin"], days=6)
+    evaluated(other)
+    written(other / "logs" / "06.parquet", way(6, {**day_rows(6), "repaid": truth(6)}))
+    assert_same(evaluated(other), evaluated(one))
+    assert_like_full(other)
