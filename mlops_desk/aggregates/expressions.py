@@ -32,12 +32,15 @@ class Expressions:
     prefix: str = f"{LOG}."
 
     def plain(self, column: str) -> str:
-        """The column as its common type; NULL where the file does not have it."""
+        """The column as its common type; NULL where the file does not have it, or has a text that is no number in place of one."""
         if column not in self.types:
             return f"cast(null as {self.common.get(column, 'VARCHAR')})"
         name = f"{self.prefix}{quoted(column)}"
         wanted = self.common.get(column, self.types[column])
-        return name if wanted == self.types[column] else f"cast({name} as {wanted})"
+        if wanted == self.types[column]:
+            return name
+        is_text = self.types[column] == "VARCHAR" and is_number(wanted)
+        return f"{'try_cast' if is_text else 'cast'}({name} as {wanted})"
 
     def kind(self, column: str) -> str:
         """The engine type of `plain`."""

@@ -5,7 +5,7 @@ The plan is made once for a reference and kept, so that every later file is coun
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +22,7 @@ from mlops_desk.domain.model import Model
 from mlops_desk.domain.monitor import Monitor
 from mlops_desk.domain.overview import DataNote, NoteLevel
 from mlops_desk.domain.periods import in_local, parse_periods
-from mlops_desk.domain.schema import Column, Role
+from mlops_desk.domain.schema import Column, Kind, Role
 from mlops_desk.domain.slicing import Split
 from mlops_desk.monitoring.inputs import Inputs, configuration_digest
 from mlops_desk.monitoring.requests import DUPLICATE_RATE, asks_for, requests_of
@@ -124,11 +124,12 @@ class Preparation:
             differing |= dict.fromkeys(truths, "TINYINT")
             classes = tuple(as_number(one) for one in classes)
         reference_digest = digest([footer.file for footer in rows.footers], rows.predicate)
-        columns, plan = self._planned(types, rows, slicing, classes, tuple(differing.items()), reference_digest)
+        columns, plan = self._planned(types, rows, slicing, classes, differing, reference_digest)
         for monitor in self._monitors:
             requests_of(self._model, monitor, columns)
         self._note_columns(columns)
-        self._note_conflicts([*reference, *log])
+        numbers = {name for name, kind in plan.features.types if kind == "DOUBLE"}
+        self._note_conflicts([*reference, *log], numbers)
         order = ""
         if slicing.periods is None:
             order = digest([footer.file for footer in (*reference, *log)])
@@ -211,12 +212,11 @@ class Preparation:
         there = [footer for footer in footers if time is not None and time.is_in(footer)]
         if time is None or not time.text or not there:
             return slicing
-        name, relation = quoted(time.name), log_relation(there)
+        name, files = quoted(time.name), f"from {log_relation(there)}"
         if time.format is None:
-            some = f"bool_or({has_offset(name)})"
-            offsets = bool(self._connection.rows(f"select {some} from {relation}")[0][0])
+            offsets = bool(self._connection.rows(f"select bool_or({has_offset(name)}) {files}")[0][0])
             time = replace(time, zoned=offsets, offsets=offsets)
-        unread = f"from {relation} where {name} is not null and {time.sql()} is null"
+        unread = f"{files} where {name} is not null and {time.sql()} is null"
         found = self._connection.rows(f"select min({name}), count(*) {unread}")[0]
         if found[1]:
             how = "are neither ISO 8601" if time.format is None else f"do not fit {time.format!r}"
@@ -286,16 +286,15 @@ class Preparation:
         if self._model.logs.filter:
             predicate = f"{predicate} and ({self._model.logs.filter})"
         footers = [footer for footer in log if footer in inside or footer in mixed] if mixed else inside
-        rows = ReferenceRows(footers=tuple(footers), predicate=predicate, rows=0)
-        count = sum(one.rows for one in inside)
+        rows = ReferenceRows(footers=tuple(footers), predicate=predicate, rows=sum(one.rows for one in inside))
         if predicate != "true" and footers:
-            count = rows.counted(self._connection)
-        if not count:
+            rows = rows.counted(self._connection)
+        if not rows.rows:
             raise UserError(
                 f"models.{self._model.id}.reference: no row of the log lies from {self._model.reference.start}"
                 f" to {self._model.reference.end}; choose a period that the log covers"
             )
-        return ReferenceRows(footers=tuple(footers), predicate=predicate, rows=count)
+        return rows
 
     def _filter(self) -> str:
         return f"({self._model.logs.filter})" if self._model.logs.filter else "true"
@@ -318,7 +317,7 @@ class Preparation:
         rows: ReferenceRows,
         slicing: Slicing,
         classes: Sequence[str],
-        differing: tuple[tuple[str, str], ...],
+        differing: Mapping[str, str],
         reference_digest: str,
     ) -> tuple[tuple[Column, ...], ScanPlan]:
         """Columns and plan, from the cache where nothing they depend on changed."""
@@ -326,12 +325,12 @@ class Preparation:
             (),
             configuration_digest(self._model),
             reference_digest,
-            repr((types, differing, tuple(classes), slicing.name)),
+            repr((types, tuple(differing.items()), tuple(classes), slicing.name)),
         )
         key = f"{self._model.id}:P:{named}"
         body = None if self._fresh else self._cache.get([key]).get(key)
         if body is None:
-            columns = understood_columns(self._connection, self._model, types, rows)
+            columns, differing = self._understood(types, rows, differing)
             plan = scan_plan(
                 self._connection,
                 self._model,
@@ -340,11 +339,24 @@ class Preparation:
                 self._wanted(),
                 slicing=slicing.name,
                 labels=classes,
-                differing=differing,
+                differing=differing.items(),
             )
             body = msgspec.json.encode((columns, plan))
             self._cache.put({key: body})
         return msgspec.json.decode(body, type=tuple[tuple[Column, ...], ScanPlan])
+
+    def _understood(
+        self, types: Mapping[str, str], rows: ReferenceRows, differing: Mapping[str, str]
+    ) -> tuple[tuple[Column, ...], dict[str, str]]:
+        """Columns, and the common types where files differ: what are numbers in the reference stay numbers though a file holds text."""
+        reference = common_types(rows.footers)
+        kept = {name: reference[name] for name in differing if is_number(reference.get(name, ""))}
+        kept = {name: kind for name, kind in kept.items() if differing[name] == "VARCHAR"}
+        asked = {name: kept.get(name, kind) for name, kind in types.items()}
+        columns = understood_columns(self._connection, self._model, asked, rows)
+        numbers = {one.name for one in columns if one.name in kept and one.kind is Kind.NUMERIC}
+        columns = tuple(one if one.name in numbers else replace(one, type=types[one.name]) for one in columns)
+        return columns, {name: "DOUBLE" if name in numbers else kind for name, kind in differing.items()}
 
     def _wanted(self) -> Wanted:
         """Which columns the monitors want exactly."""
@@ -363,8 +375,8 @@ class Preparation:
         whole = ["", *([self._model.columns.id] if self._model.columns.id else [])] if rates else []
         return tuple(dict.fromkeys([*unique, *whole]))
 
-    def _note_conflicts(self, footers: Sequence[Footer]) -> None:
-        """Notes the columns that are numbers in one file and text in another: they are compared as text."""
+    def _note_conflicts(self, footers: Sequence[Footer], numbers: Collection[str]) -> None:
+        """Notes the columns that are numbers in one file and text in another: they are compared as text, or else as `numbers`."""
         first: dict[str, tuple[str, str]] = {}
         told: set[str] = set()
         for footer in {footer.columns: footer for footer in footers}.values():
@@ -372,8 +384,32 @@ class Preparation:
                 other, file = first.setdefault(name, (kind, footer.path.name))
                 if is_number(other) != is_number(kind) and "VARCHAR" in (other, kind) and name not in told:
                     told.add(name)
+                    if name in numbers:
+                        self._note_unread_numbers(name, footers)
+                        continue
                     text = f"column {name!r} is {other} in {file} and {kind} in {footer.path.name}: its values are taken as text"
                     self._note(NoteLevel.WARNING, "column_conflict", name, text)
+
+    def _note_unread_numbers(self, name: str, footers: Sequence[Footer]) -> None:
+        """Notes the texts of a column of numbers that are none."""
+        column = quoted(name)
+        files, count, example = [], 0, ""
+        for footer in footers:
+            if dict(footer.columns).get(name) == "VARCHAR":
+                unread = (
+                    f"from {log_relation([footer])} where {column} is not null and try_cast({column} as DOUBLE) is null"
+                )
+                row = self._connection.rows(f"select count(*), min({column}) {unread}")[0]
+                files.append(footer.path.name)
+                count, example = count + row[0], example or row[1]
+        more = f" and {len(files) - 1} more file{'s' * (len(files) > 2)}" if len(files) > 1 else ""
+        text = f"column {name!r} is a number in the reference and text in {files[0]}{more}: "
+        if count:
+            text += f"{count:,} values such as {example!r} cannot be read as numbers and count as missing"
+        else:
+            text += "its values are read as numbers"
+        level = NoteLevel.WARNING if count else NoteLevel.NOTICE
+        self._note(level, "column_conflict", name, text, count)
 
     def _note_columns(self, columns: Sequence[Column]) -> None:
         """Notes the columns that are not compared though nobody said so."""

@@ -7,7 +7,7 @@ is no category. Large references are looked at through a sample of their first r
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 from mlops_desk.domain.errors import UserError
@@ -62,9 +62,15 @@ class ReferenceRows:
         some = (f"(select * from {log_relation([one])} where {self.predicate} limit {most})" for one in chosen)
         return "(" + " union all by name ".join(some) + ")"
 
-    def counted(self, connection: Connection) -> int:
-        """How many they really are."""
-        return int(connection.rows(f"select count(*) from {self.relation}")[0][0])
+    def counted(self, connection: Connection) -> ReferenceRows:
+        """The same rows with their number as it really is, without the files that have none of them."""
+        if any("filename" in dict(footer.columns) for footer in self.footers):
+            rows = int(connection.rows(f"select count(*) from {self.relation}")[0][0])
+            return replace(self, rows=rows)
+        named = f"{log_relation(self.footers)[:-1]}, filename = true)"
+        counts = dict(connection.rows(f"select filename, count(*) from {named} where {self.predicate} group by 1"))
+        footers = tuple(footer for footer in self.footers if str(footer.path) in counts)
+        return replace(self, footers=footers, rows=sum(counts.values()))
 
 
 def log_relation(footers: Sequence[Footer]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from mlops_desk.domain.overview import NoteLevel
 from mlops_desk.operations.dropped import Parts
 from mlops_desk.operations.guess import proposal
 from tests.aggregates.logs import written
@@ -279,3 +281,70 @@ def test_the_first_offset_that_arrives_changes_no_local_time(tmp_path: Path) -> 
     written(other / "logs" / "06.parquet", way(6, {**day_rows(6), "repaid": truth(6)}))
     assert_same(evaluated(other), evaluated(one))
     assert_like_full(other)
+
+
+def as_texts(*names: str, every: int = 7) -> Change:
+    """Columns as text, of which every so many values are no number."""
+    return lambda _, rows: {
+        **rows,
+        **{
+            name: [
+                None if x is None else "n/a" if at % every == 3 else str(x) for at, x in enumerate(listed(rows[name]))
+            ]
+            for name in names
+        },
+    }
+
+
+def without(*names: str, every: int = 7) -> Change:
+    """Columns of which those values are missing."""
+    return lambda _, rows: {
+        **rows,
+        **{name: [None if at % every == 3 else x for at, x in enumerate(listed(rows[name]))] for name in names},
+    }
+
+
+def listed(column: Any) -> list[Any]:
+    return column.to_pylist() if isinstance(column, pa.Array) else column.tolist()
+
+
+@pytest.mark.parametrize("times", ["times", "texts"])
+def test_a_file_of_texts_leaves_numbers_what_they_are_in_the_reference(tmp_path: Path, times: str) -> None:
+    """Texts that are no numbers count as missing, and nothing else of the column changes."""
+    way = ISO["local"] if times == "texts" else lambda _, rows: rows
+    found = {}
+    for name, change in {"missing": without("x", "age", "score"), "texts": as_texts("x", "age", "score")}.items():
+        folder = workspace(
+            tmp_path / name, lambda day, rows, do=change: some_days(do, lambda one: one == 5)(day, way(day, rows))
+        )
+        evaluated(folder)
+        found[name] = kept(folder)
+        assert_like_full(folder)
+    conflicts = [(code, count) for code, count in found["texts"].notes if code == "column_conflict"]
+    assert conflicts == [("column_conflict", 6)] * 3
+    assert_same(replace(found["texts"], notes=found["missing"].notes), found["missing"])
+
+
+def test_texts_that_are_no_numbers_are_named(tmp_path: Path) -> None:
+    outcome = run(workspace(tmp_path, some_days(as_texts("x"), lambda day: day > 4)))
+    [note] = [one for one in outcome.notes if one.code == "column_conflict"]
+    assert note.level is NoteLevel.WARNING
+    for told in ("'x'", "05.parquet and 1 more file", "12 values", "'n/a'", "missing"):
+        assert told in note.text
+
+
+@pytest.mark.parametrize(
+    "columns", [COLUMNS + INSIDE + 'categorical = ["age"]\n', COLUMNS + INSIDE], ids=["said", "codes"]
+)
+def test_categories_stay_categories_where_a_file_holds_text(tmp_path: Path, columns: str) -> None:
+    """Those that desk.toml names, and codes of the reference."""
+    name = "age" if "categorical" in columns else "code"
+
+    def change(day: int, rows: dict[str, Any]) -> dict[str, Any]:
+        rows = {**rows, "code": rows["age"] % 5}
+        return as_texts(name)(day, rows) if day == 5 else rows
+
+    found = evaluated(workspace(tmp_path, change, columns))
+    metrics = {row["metric"] for row in found.values.values() if row["column"] == name}
+    assert "jensen_shannon" in metrics
+    assert "mean" not in metrics
