@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from mlops_desk.warehouse.connection import literal, quoted
 from mlops_desk.warehouse.schema import FLOATS, is_number
 
+TRUTHS = {"1": ("1", "1.0", "true", "True"), "0": ("0", "0.0", "false", "False")}
+"""Texts of the same truth: where files differ, a truth and a number may both have become text."""
 LOG = "log"
 SIDE = "side"
 
@@ -30,12 +32,15 @@ class Expressions:
     prefix: str = f"{LOG}."
 
     def plain(self, column: str) -> str:
-        """The column as its common type; NULL where the file does not have it."""
+        """The column as its common type; NULL where the file does not have it, or has a text that is no number in place of one."""
         if column not in self.types:
             return f"cast(null as {self.common.get(column, 'VARCHAR')})"
         name = f"{self.prefix}{quoted(column)}"
         wanted = self.common.get(column, self.types[column])
-        return name if wanted == self.types[column] else f"cast({name} as {wanted})"
+        if wanted == self.types[column]:
+            return name
+        is_text = self.types[column] == "VARCHAR" and is_number(wanted)
+        return f"{'try_cast' if is_text else 'cast'}({name} as {wanted})"
 
     def kind(self, column: str) -> str:
         """The engine type of `plain`."""
@@ -63,7 +68,8 @@ class Expressions:
             return plain if number in ("1", "1.0") else f"(not {plain})"
         if is_number(kind) and _is_float(number):
             return f"({plain} = {float(number)!r})"
-        return f"({self.text(column)} = {literal(value)})"
+        texts = {value, *(one for one in TRUTHS.get(number, ()) if kind == "VARCHAR")}
+        return f"({self.text(column)} in ({', '.join(literal(one) for one in sorted(texts))}))"
 
 
 def is_same_class(one: str, value: str) -> bool:

@@ -25,7 +25,7 @@ from mlops_desk.domain.periods import EARLIEST, LATEST, Periods
 from mlops_desk.domain.slicing import ChunkRule, Incomplete, Split
 from mlops_desk.warehouse.connection import Connection, literal
 from mlops_desk.warehouse.footers import Footer
-from mlops_desk.warehouse.schema import log_relation
+from mlops_desk.warehouse.schema import ZONED, log_relation
 
 MICROSECONDS_OF_AN_HOUR = 3_600_000_000
 
@@ -61,9 +61,9 @@ def nanoseconds_sql(slicing: Slicing, footer: Footer, prefix: str = "") -> str |
     """
     if slicing.time is None or not slicing.time.is_in(footer):
         return None
-    name = slicing.time.sql(prefix)
-    zoned = slicing.time.of(footer).zoned
-    if slicing.time.zoned and not zoned:
+    time = slicing.time.of(footer)
+    name = time.sql(prefix)
+    if slicing.time.zoned and not time.zoned:
         name = f"timezone({literal(slicing.rule.timezone)}, cast({name} as TIMESTAMP))"
     return f"try(epoch_ns({name}))" if slicing.time.zoned else f"epoch_ns(try_cast({name} as TIMESTAMP_NS))"
 
@@ -74,7 +74,10 @@ def _known_sql(slicing: Slicing, footer: Footer) -> str:
         return "false"
     terms = [f"({slicing.filter})"] if slicing.filter else []
     if slicing.time is not None:
-        name = slicing.time.sql()
+        time = slicing.time.of(footer)
+        name = time.sql()
+        if time.zoned:
+            name = f"cast({name} as {ZONED})"  # nanoseconds with a zone cannot be compared
         terms += [f"{name} is not null", f"{name} >= timestamp '{EARLIEST}'", f"{name} < timestamp '{LATEST}'"]
     return " and ".join(terms) or "true"
 

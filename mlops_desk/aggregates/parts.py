@@ -19,8 +19,8 @@ from mlops_desk.domain.periods import EARLIEST, EPOCH, LATEST, Periods, in_local
 from mlops_desk.domain.slicing import Split
 from mlops_desk.warehouse.connection import literal, quoted
 from mlops_desk.warehouse.footers import Footer
+from mlops_desk.warehouse.schema import ZONED, is_zoned
 
-ZONED = "TIMESTAMP WITH TIME ZONE"
 NO_PART = 65_535
 """In a column of part numbers: the row belongs to no part."""
 PARTS_OF_A_BATCH = 250
@@ -62,6 +62,11 @@ class Batch:
         return sum(footer.rows for footer in self.footers)
 
 
+def has_offset(text: str) -> str:
+    """The condition that an ISO 8601 text names its offset or its zone: behind the date is a sign or a letter other than the T."""
+    return f"regexp_matches(substr({text}, 11), '[+A-SU-Za-su-z-]')"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimeColumn:
     """The timestamp column, in one file or in any.
@@ -69,25 +74,37 @@ class TimeColumn:
     Attributes
     ----------
     zoned : whether it carries a zone (then it is turned into local time). text : whether it is text, of `format` or ISO 8601.
+    offsets : whether some texts tell their offset from UTC; those that tell none are local times of `timezone`.
     """
 
     name: str
     zoned: bool
     text: bool = False
     format: str | None = None
+    offsets: bool = False
+    timezone: str = "UTC"
 
     def sql(self, prefix: str = "") -> str:
         """The column as a value of time; text that is none is NULL."""
         name = prefix + quoted(self.name)
         if not self.text:
             return name
-        return (
-            f"try_cast({name} as TIMESTAMP)" if self.format is None else f"try_strptime({name}, {literal(self.format)})"
-        )
+        if self.format is not None:
+            text = f"regexp_replace({name}, '[Zz]$', '+00:00')" if self.offsets else name
+            return f"try_strptime({text}, {literal(self.format)})"
+        local = f"try_cast({name} as TIMESTAMP)"
+        if not self.offsets:
+            return local
+        closed = rf"regexp_replace({name}, '\s+([+-]\S+|[Zz])$', '\1')"
+        instant = f"coalesce(try_cast({name} as {ZONED}), try_cast({closed} as {ZONED}))"
+        return f"case when {has_offset(name)} then {instant} else try(timezone({literal(self.timezone)}, {local})) end"
 
     def of(self, footer: Footer) -> TimeColumn:
         """The column as one file has it."""
-        return replace(self, zoned=dict(footer.columns).get(self.name) == ZONED)
+        kind = dict(footer.columns).get(self.name, "")
+        if kind == "VARCHAR":
+            return replace(self, zoned=self.offsets, text=True)
+        return replace(self, zoned=is_zoned(kind), text=False, format=None, offsets=False)
 
     def is_in(self, footer: Footer) -> bool:
         """Whether a file has the column."""

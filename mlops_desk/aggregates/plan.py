@@ -14,7 +14,7 @@ OTHER = "other"
 """Name of the bin of a categorical column's values beyond those that are kept."""
 KEPT_CATEGORIES = 1000
 SCORE_CELLS = 2048
-FORMAT = 2
+FORMAT = 3
 """Raised whenever the same plan would be counted in another way, so that cached counts of the former are passed over."""
 
 

@@ -169,9 +169,10 @@ def _target(model: Model) -> str | None:
 def _telling(case: Case, selection: Selection) -> str | None:
     """The condition of the rows that speak most for the alert; None where all are alike."""
     key, roles, target = case.alert.key, case.model.columns, _target(case.model)
-    expressions, known = selection.expressions, common_types(selection.footers)
+    known = common_types(selection.footers)
+    expressions = replace(selection.expressions, common=dict(case.prepared.plan.features.types))
     if key.family is Family.DATA_QUALITY and key.column in known and key.metric == "missing_rate":
-        return f"{quoted(key.column)} is null"
+        return f"{expressions.plain(key.column)} is null"
     if key.family is Family.DATA_QUALITY and key.column in known and key.metric == "out_of_range_rate":
         plan = next((one for one in case.prepared.plan.features.numeric if one.column == key.column), None)
         if plan is None or plan.lowest is None or plan.highest is None:

@@ -27,7 +27,7 @@ from mlops_desk.warehouse.labels import LabelCounts, LabelIndex, Vocabulary, is_
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-FORMAT = 3
+FORMAT = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

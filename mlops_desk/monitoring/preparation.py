@@ -5,15 +5,15 @@ The plan is made once for a reference and kept, so that every later file is coun
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from mlops_desk.aggregates.numbering import Slicing, local_sql
-from mlops_desk.aggregates.parts import ZONED, ReferencePeriod, TimeColumn, split_of_file
+from mlops_desk.aggregates.parts import ReferencePeriod, TimeColumn, has_offset, split_of_file
 from mlops_desk.aggregates.plan import ScanPlan
 from mlops_desk.aggregates.planning import Wanted, scan_plan
 from mlops_desk.domain.errors import UserError
@@ -22,7 +22,7 @@ from mlops_desk.domain.model import Model
 from mlops_desk.domain.monitor import Monitor
 from mlops_desk.domain.overview import DataNote, NoteLevel
 from mlops_desk.domain.periods import in_local, parse_periods
-from mlops_desk.domain.schema import Column, Role
+from mlops_desk.domain.schema import Column, Kind, Role
 from mlops_desk.domain.slicing import Split
 from mlops_desk.monitoring.inputs import Inputs, configuration_digest
 from mlops_desk.monitoring.requests import DUPLICATE_RATE, asks_for, asks_for_family, requests_of
@@ -31,12 +31,14 @@ from mlops_desk.warehouse.connection import Connection, literal, quoted
 from mlops_desk.warehouse.discovery import SourceFile, digest
 from mlops_desk.warehouse.expression_check import check_predicate
 from mlops_desk.warehouse.footers import Footer, Quarantined, footer_bytes, footer_of, read_footers
+from mlops_desk.warehouse.labels import as_number
 from mlops_desk.warehouse.schema import (
     ReferenceRows,
     check_columns,
     common_types,
     is_number,
     is_time,
+    is_zoned,
     log_relation,
     understood_columns,
 )
@@ -105,7 +107,7 @@ class Preparation:
         check_columns(self._model, types, reference_types)
         self._check_filter(log, reference)
         slicing = self._slicing(common_types([*reference, *log]))
-        self._check_times([*reference, *log], slicing)
+        slicing = self._with_readable_times([*reference, *log], slicing)
         rows = self._reference_rows(log, reference, slicing)
         labelling = None
         if self._model.labels is not None:
@@ -115,14 +117,19 @@ class Preparation:
             labelling = join.joined([*reference, *log], labels, fresh=self._fresh)
             self._notes += labelling.notes
         both = common_types([*log, *reference])
-        differing = tuple((name, kind) for name, kind in both.items() if self._differs(name, [*log, *reference]))
+        differing = {name: kind for name, kind in both.items() if self._differs(name, [*log, *reference])}
         classes = labelling.classes if labelling else ()
+        truths = self._truths_that_are_numbers(both, labels)
+        if truths is not None:
+            differing |= dict.fromkeys(truths, "TINYINT")
+            classes = tuple(as_number(one) for one in classes)
         reference_digest = digest([footer.file for footer in rows.footers], rows.predicate)
         columns, plan = self._planned(types, rows, slicing, classes, differing, reference_digest)
         for monitor in self._monitors:
             requests_of(self._model, monitor, columns)
         self._note_columns(columns)
-        self._note_conflicts([*reference, *log])
+        numbers = {name for name, kind in plan.features.types if kind == "DOUBLE"}
+        self._note_conflicts([*reference, *log], numbers)
         order = ""
         if slicing.periods is None:
             order = digest([footer.file for footer in (*reference, *log)])
@@ -138,6 +145,16 @@ class Preparation:
             notes=tuple(self._notes),
             label_files=tuple(labels),
         )
+
+    def _truths_that_are_numbers(self, types: Mapping[str, str], labels: Sequence[Footer]) -> list[str] | None:
+        """The boolean columns of predictions and labels, where others of them are numbers; None where none is."""
+        roles, given = self._model.columns, self._model.labels
+        names = dict.fromkeys((roles.prediction, roles.target, given.target if given else None))
+        known = {name: types[name] for name in names if name is not None and name in types}
+        kinds = {*known.values(), *(dict(one.columns)[given.target] for one in labels if given is not None)}
+        if not any(is_number(kind) for kind in kinds):
+            return None
+        return [name for name, kind in known.items() if kind == "BOOLEAN"]
 
     def _check_filter(self, log: Sequence[Footer], reference: Sequence[Footer]) -> None:
         """Raises UserError where the filter is no predicate on the rows of log and reference."""
@@ -189,14 +206,17 @@ class Preparation:
                 f"models.{self._model.id}.reference: the reference has no rows that can be read: {reasons or 'its files are empty'}"
             )
 
-    def _check_times(self, footers: Sequence[Footer], slicing: Slicing) -> None:
-        """Raises UserError where timestamps are text that cannot be read without being told how."""
+    def _with_readable_times(self, footers: Sequence[Footer], slicing: Slicing) -> Slicing:
+        """The slicing, told whether texts of time name their offsets; raises UserError where they cannot be read without being told how."""
         time = slicing.time
         there = [footer for footer in footers if time is not None and time.is_in(footer)]
         if time is None or not time.text or not there:
-            return
-        name = quoted(time.name)
-        unread = f"from {log_relation(there)} where {name} is not null and {time.sql()} is null"
+            return slicing
+        name, files = quoted(time.name), f"from {log_relation(there)}"
+        if time.format is None:
+            offsets = bool(self._connection.rows(f"select bool_or({has_offset(name)}) {files}")[0][0])
+            time = replace(time, zoned=offsets, offsets=offsets)
+        unread = f"{files} where {name} is not null and {time.sql()} is null"
         found = self._connection.rows(f"select min({name}), count(*) {unread}")[0]
         if found[1]:
             how = "are neither ISO 8601" if time.format is None else f"do not fit {time.format!r}"
@@ -204,6 +224,7 @@ class Preparation:
                 f"desk.toml: models.{self._model.id}.columns.timestamp: {found[1]:,} texts of {time.name!r} {how}, such as {found[0]!r};"
                 ' day and month can be mistaken, so say how to read them: timestamp_format = "%d/%m/%Y %H:%M:%S", or store timestamps'
             )
+        return replace(slicing, time=time)
 
     def _slicing(self, types: dict[str, str]) -> Slicing:
         """How rows are cut; raises UserError where the timestamp column is no time."""
@@ -214,9 +235,15 @@ class Preparation:
             text = kind == "VARCHAR"
             if not is_time(kind) and not text:
                 raise UserError(self._no_time(model.columns.timestamp, kind))
-            given = model.columns.timestamp_format
+            given = model.columns.timestamp_format if text else None
+            offsets = given is not None and "%z" in given.replace("%%", "").lower()
             time = TimeColumn(
-                name=model.columns.timestamp, zoned=kind == ZONED, text=text, format=given if text else None
+                name=model.columns.timestamp,
+                zoned=is_zoned(kind) or offsets,
+                text=text,
+                format=given,
+                offsets=offsets,
+                timezone=rule.timezone,
             )
         if rule.every is not None and time is None:
             raise UserError(
@@ -259,16 +286,15 @@ class Preparation:
         if self._model.logs.filter:
             predicate = f"{predicate} and ({self._model.logs.filter})"
         footers = [footer for footer in log if footer in inside or footer in mixed] if mixed else inside
-        rows = ReferenceRows(footers=tuple(footers), predicate=predicate, rows=0)
-        count = sum(one.rows for one in inside)
+        rows = ReferenceRows(footers=tuple(footers), predicate=predicate, rows=sum(one.rows for one in inside))
         if predicate != "true" and footers:
-            count = rows.counted(self._connection)
-        if not count:
+            rows = rows.counted(self._connection)
+        if not rows.rows:
             raise UserError(
                 f"models.{self._model.id}.reference: no row of the log lies from {self._model.reference.start}"
                 f" to {self._model.reference.end}; choose a period that the log covers"
             )
-        return ReferenceRows(footers=tuple(footers), predicate=predicate, rows=count)
+        return rows
 
     def _filter(self) -> str:
         return f"({self._model.logs.filter})" if self._model.logs.filter else "true"
@@ -291,17 +317,20 @@ class Preparation:
         rows: ReferenceRows,
         slicing: Slicing,
         classes: Sequence[str],
-        differing: tuple[tuple[str, str], ...],
+        differing: Mapping[str, str],
         reference_digest: str,
     ) -> tuple[tuple[Column, ...], ScanPlan]:
         """Columns and plan, from the cache where nothing they depend on changed."""
         named = digest(
-            (), configuration_digest(self._model), reference_digest, repr((types, differing, tuple(classes)))
+            (),
+            configuration_digest(self._model),
+            reference_digest,
+            repr((types, tuple(differing.items()), tuple(classes), slicing.name)),
         )
         key = f"{self._model.id}:P:{named}"
         body = None if self._fresh else self._cache.get([key]).get(key)
         if body is None:
-            columns = understood_columns(self._connection, self._model, types, rows)
+            columns, differing = self._understood(types, rows, differing)
             plan = scan_plan(
                 self._connection,
                 self._model,
@@ -310,11 +339,24 @@ class Preparation:
                 self._wanted(),
                 slicing=slicing.name,
                 labels=classes,
-                differing=differing,
+                differing=differing.items(),
             )
             body = msgspec.json.encode((columns, plan))
             self._cache.put({key: body})
         return msgspec.json.decode(body, type=tuple[tuple[Column, ...], ScanPlan])
+
+    def _understood(
+        self, types: Mapping[str, str], rows: ReferenceRows, differing: Mapping[str, str]
+    ) -> tuple[tuple[Column, ...], dict[str, str]]:
+        """Columns, and the common types where files differ: what are numbers in the reference stay numbers though a file holds text."""
+        reference = common_types(rows.footers)
+        kept = {name: reference[name] for name in differing if is_number(reference.get(name, ""))}
+        kept = {name: kind for name, kind in kept.items() if differing[name] == "VARCHAR"}
+        asked = {name: kept.get(name, kind) for name, kind in types.items()}
+        columns = understood_columns(self._connection, self._model, asked, rows)
+        numbers = {one.name for one in columns if one.name in kept and one.kind is Kind.NUMERIC}
+        columns = tuple(one if one.name in numbers else replace(one, type=types[one.name]) for one in columns)
+        return columns, {name: "DOUBLE" if name in numbers else kind for name, kind in differing.items()}
 
     def _wanted(self) -> Wanted:
         """Which columns the monitors want exactly."""
@@ -334,8 +376,8 @@ class Preparation:
         whole = ["", *([self._model.columns.id] if self._model.columns.id else [])] if rates else []
         return tuple(dict.fromkeys([*unique, *whole]))
 
-    def _note_conflicts(self, footers: Sequence[Footer]) -> None:
-        """Notes the columns that are numbers in one file and text in another: they are compared as text."""
+    def _note_conflicts(self, footers: Sequence[Footer], numbers: Collection[str]) -> None:
+        """Notes the columns that are numbers in one file and text in another: they are compared as text, or else as `numbers`."""
         first: dict[str, tuple[str, str]] = {}
         told: set[str] = set()
         for footer in {footer.columns: footer for footer in footers}.values():
@@ -343,8 +385,32 @@ class Preparation:
                 other, file = first.setdefault(name, (kind, footer.path.name))
                 if is_number(other) != is_number(kind) and "VARCHAR" in (other, kind) and name not in told:
                     told.add(name)
+                    if name in numbers:
+                        self._note_unread_numbers(name, footers)
+                        continue
                     text = f"column {name!r} is {other} in {file} and {kind} in {footer.path.name}: its values are taken as text"
                     self._note(NoteLevel.WARNING, "column_conflict", name, text)
+
+    def _note_unread_numbers(self, name: str, footers: Sequence[Footer]) -> None:
+        """Notes the texts of a column of numbers that are none."""
+        column = quoted(name)
+        files, count, example = [], 0, ""
+        for footer in footers:
+            if dict(footer.columns).get(name) == "VARCHAR":
+                unread = (
+                    f"from {log_relation([footer])} where {column} is not null and try_cast({column} as DOUBLE) is null"
+                )
+                row = self._connection.rows(f"select count(*), min({column}) {unread}")[0]
+                files.append(footer.path.name)
+                count, example = count + row[0], example or row[1]
+        more = f" and {len(files) - 1} more file{'s' * (len(files) > 2)}" if len(files) > 1 else ""
+        text = f"column {name!r} is a number in the reference and text in {files[0]}{more}: "
+        if count:
+            text += f"{count:,} values such as {example!r} cannot be read as numbers and count as missing"
+        else:
+            text += "its values are read as numbers"
+        level = NoteLevel.WARNING if count else NoteLevel.NOTICE
+        self._note(level, "column_conflict", name, text, count)
 
     def _note_columns(self, columns: Sequence[Column]) -> None:
         """Notes the columns that are not compared though nobody said so."""

@@ -14,7 +14,7 @@ from mlops_desk.domain.schema import Scalar
 from mlops_desk.warehouse.connection import Connection, literal, quoted
 from mlops_desk.warehouse.discovery import find_files
 from mlops_desk.warehouse.footers import Footer, read_footers
-from mlops_desk.warehouse.schema import ReferenceRows, common_types, is_number, is_time, log_relation
+from mlops_desk.warehouse.schema import ZONED, ReferenceRows, common_types, is_number, is_time, is_zoned, log_relation
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NAMED_FILES = 3
@@ -139,14 +139,14 @@ def mean_scores(connection: Connection, footers: Sequence[Footer], classes: str,
 
 def log_span(connection: Connection, footers: Sequence[Footer], timestamp: str) -> Span | None:
     """The span of a column of times over all rows, None where it has no value."""
-    column = quoted(timestamp)
+    zoned = is_zoned(common_types(footers)[timestamp])
+    column = f"cast({quoted(timestamp)} as {ZONED})" if zoned else quoted(timestamp)
     query = (
         f"select epoch_us(min({column})), epoch_us(max({column})) from {log_relation(footers)} where isfinite({column})"
     )
     earliest, latest = connection.rows(query)[0]
     if earliest is None:
         return None
-    zoned = common_types(footers)[timestamp] == "TIMESTAMP WITH TIME ZONE"
     start, end = (EPOCH + timedelta(microseconds=moment) for moment in (earliest, latest))
     if not zoned:
         start, end = start.replace(tzinfo=None), end.replace(tzinfo=None)

@@ -94,6 +94,7 @@ def vocabulary(connection: Connection, footers: Sequence[Footer], target: str, k
     Raises UserError where there are more than CLASSES_AT_MOST classes: then the labels are no classes.
     """
     codes = {text: code for code, text in enumerate(known)}
+    places = {as_number(text): code for text, code in codes.items()}
     values: dict[str, dict[str, int]] = {}
     alike: dict[object, list[Footer]] = {}
     for footer in footers:
@@ -107,7 +108,10 @@ def vocabulary(connection: Connection, footers: Sequence[Footer], target: str, k
             f" order by 1 limit {CLASSES_AT_MOST + 1}"
         )
         for value, _ in connection.rows(query):
-            code = codes.setdefault(class_text(value, kind), len(codes))
+            text = class_text(value, kind)
+            code = places.setdefault(as_number(text), len(codes))
+            if code == len(codes):
+                codes[text] = code
             values.setdefault(kind, {})[_constant(value, kind)] = code
         if len(codes) > CLASSES_AT_MOST:
             raise UserError(
@@ -134,6 +138,11 @@ def class_text(value: Any, type: str) -> str:
     if value == int(value):
         return str(int(value))
     return str(np.float32(value)) if type == "FLOAT" else str(value)
+
+
+def as_number(text: str) -> str:
+    """The text of a class, that of 1 or 0 for a truth."""
+    return {"true": "1", "false": "0"}.get(text, text)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ is no category. Large references are looked at through a sample of their first r
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 from mlops_desk.domain.errors import UserError
@@ -29,6 +29,7 @@ INTEGERS = (
     "UHUGEINT",
 )
 FLOATS = ("FLOAT", "DOUBLE")
+ZONED = "TIMESTAMP WITH TIME ZONE"
 COLUMNS_AT_ONCE = 12
 """Columns whose values one query tells apart, so that its tables stay small."""
 CODES_AT_MOST = 20
@@ -61,9 +62,15 @@ class ReferenceRows:
         some = (f"(select * from {log_relation([one])} where {self.predicate} limit {most})" for one in chosen)
         return "(" + " union all by name ".join(some) + ")"
 
-    def counted(self, connection: Connection) -> int:
-        """How many they really are."""
-        return int(connection.rows(f"select count(*) from {self.relation}")[0][0])
+    def counted(self, connection: Connection) -> ReferenceRows:
+        """The same rows with their number as it really is, without the files that have none of them."""
+        if any("filename" in dict(footer.columns) for footer in self.footers):
+            rows = int(connection.rows(f"select count(*) from {self.relation}")[0][0])
+            return replace(self, rows=rows)
+        named = f"{log_relation(self.footers)[:-1]}, filename = true)"
+        counts = dict(connection.rows(f"select filename, count(*) from {named} where {self.predicate} group by 1"))
+        footers = tuple(footer for footer in self.footers if str(footer.path) in counts)
+        return replace(self, footers=footers, rows=sum(counts.values()))
 
 
 def log_relation(footers: Sequence[Footer]) -> str:
@@ -74,7 +81,7 @@ def log_relation(footers: Sequence[Footer]) -> str:
 
 
 def common_types(footers: Iterable[Footer]) -> dict[str, str]:
-    """Each column's type over all files: the widest of its numbers, VARCHAR where types do not go together."""
+    """Each column's type over all files: the widest of its numbers (a truth is 0 or 1), VARCHAR where types do not go together."""
     found: dict[str, set[str]] = {}
     for columns in dict.fromkeys(footer.columns for footer in footers):
         for name, kind in columns:
@@ -85,13 +92,14 @@ def common_types(footers: Iterable[Footer]) -> dict[str, str]:
 def _widest(types: set[str]) -> str:
     if len(types) == 1:
         return next(iter(types))
+    if all(is_number(one) or one == "BOOLEAN" for one in types):
+        types = {"TINYINT" if one == "BOOLEAN" else one for one in types}
     if all(one in INTEGERS for one in types):
         return "BIGINT" if not types & {"HUGEINT", "UHUGEINT", "UBIGINT"} else "HUGEINT"
     if all(is_number(one) for one in types):
         return "DOUBLE"
     if all(is_time(one) for one in types):
-        zoned = "TIMESTAMP WITH TIME ZONE"
-        return zoned if zoned in types else "TIMESTAMP"
+        return ZONED if any(is_zoned(one) for one in types) else "TIMESTAMP"
     return "VARCHAR"
 
 
@@ -103,6 +111,11 @@ def is_number(type: str) -> bool:
 def is_time(type: str) -> bool:
     """Whether an engine type is of moments or days."""
     return type.startswith("TIMESTAMP") or type == "DATE"
+
+
+def is_zoned(type: str) -> bool:
+    """Whether an engine type is of instants, in microseconds or in nanoseconds."""
+    return type in (ZONED, "TIMESTAMPTZ_NS")
 
 
 def check_columns(model: Model, types: Mapping[str, str], reference: Mapping[str, str]) -> None:

@@ -74,6 +74,7 @@ COLUMNS = {
     "ns": lambda moments: pa.array(moments, pa.timestamp("us")).cast(pa.timestamp("ns")),
     "ms": lambda moments: pa.array([m.replace(microsecond=m.microsecond // 1000 * 1000) for m in moments], pa.timestamp("ms")),
     "zoned": lambda moments: pa.array([m.replace(tzinfo=UTC) for m in moments], pa.timestamp("us", "UTC")),
+    "zoned ns": lambda moments: pa.array([m.replace(tzinfo=UTC) for m in moments], pa.timestamp("us", "UTC")).cast(pa.timestamp("ns", "UTC")),
     "other zone": lambda moments: pa.array([m.replace(tzinfo=UTC) for m in moments], pa.timestamp("us", "Asia/Tokyo")),
     "date": lambda moments: pa.array([m.date() for m in moments], pa.date32()),
 }  # fmt: skip
@@ -89,7 +90,7 @@ def test_the_engine_numbers_rows_as_the_calendar_does(
     tmp_path: Path, periods: Periods, moments: list[datetime], kind: str
 ) -> None:
     column = COLUMNS[kind](moments)
-    zoned = kind in ("zoned", "other zone")
+    zoned = kind in ("zoned", "zoned ns", "other zone")
     written(tmp_path / "log.parquet", {"t": column})
     connection, footers = opened(tmp_path)
     with connection:

@@ -396,7 +396,7 @@ def test_classes_are_the_same_texts_in_files_of_every_type(tmp_path: Path) -> No
         pairs = list(zip(keys, labels, strict=True))
         write_labels(tmp_path / "labels" / f"{number}.parquet", pairs, pa.int64(), type_)
         rows, found = joined(tmp_path, model_of(Task.MULTICLASS))
-    expected = [["1", str(2**60 + 1), "0.1", "true", None, "it's", None, None]]
+    expected = [["1", str(2**60 + 1), "0.1", "1", None, "it's", None, None]]
     assert rows == expected == joined(tmp_path, model_of(Task.MULTICLASS), fresh=True)[0]
     assert {note.code: note.count for note in found.notes} == {"labels_duplicated": 6, "labels_empty": 4}
 
