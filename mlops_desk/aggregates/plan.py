@@ -77,7 +77,8 @@ class CheckPlan:
 
     Attributes
     ----------
-    name : `column:kind`. kind : not_null, allowed, min, max or pattern. values : of allowed and pattern. number : of min and max.
+    name : `column:kind`. kind : not_null, allowed, min, max, pattern, or outputs. values : of allowed and pattern; the columns of outputs.
+    number : of min and max.
     """
 
     name: str

@@ -22,6 +22,7 @@ from mlops_desk.metrics import (
     regression_fairness,
     sample_tests,
     statistics,
+    system,
     two_sample,
 )
 
@@ -40,6 +41,7 @@ CATALOGUE: tuple[Definition, ...] = (
     *fairness.DEFINITIONS,
     *regression_fairness.DEFINITIONS,
     *quality.DEFINITIONS,
+    *system.DEFINITIONS,
 )
 DEFINITIONS = CATALOGUE
 

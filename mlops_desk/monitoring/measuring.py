@@ -6,15 +6,12 @@ A slice is a chunk, or a segment of one. Whatever the laboratory says of a slice
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 
-from mlops_desk.aggregates.slices import FeatureTables, OutcomeTables
+from mlops_desk.aggregates.slices import OutcomeTables
 from mlops_desk.aggregates.tables import CategoryTable, ValueTable
 from mlops_desk.domain.metric import Convention, Family, Measurement, SeriesKey, untested
 from mlops_desk.domain.model import Model
 from mlops_desk.domain.schema import Column, Kind, Task
-from mlops_desk.domain.slicing import Chunk
 from mlops_desk.metrics import quality
 from mlops_desk.metrics.calibration import calibration
 from mlops_desk.metrics.concept import estimation_gap, label_shift
@@ -35,35 +32,12 @@ from mlops_desk.monitoring.requests import (
     Request,
     target_column,
 )
+from mlops_desk.monitoring.signals import SIGNAL_FAMILIES, signal
+from mlops_desk.monitoring.slice_set import Slice, SliceSet
 
 Measured = dict[SeriesKey, list[Measurement | None]]
 """Measurements along the slices; None where a slice says nothing of the series."""
 EMPTY_VALUES = "the rows at hand have no such column"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Slice:
-    """One chunk, or a segment of it, with its tables; `outcomes` is None for a model without a task."""
-
-    chunk: Chunk
-    features: FeatureTables
-    outcomes: OutcomeTables | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class SliceSet:
-    """The slices of all rows or of one segment, and the whole reference they are compared with.
-
-    Attributes
-    ----------
-    segment : `column=value`, None for all rows. newest : time of the newest row of the log.
-    """
-
-    segment: str | None
-    slices: tuple[Slice, ...]
-    reference: Slice
-    newest: datetime | None
-    now: datetime
 
 
 class Measurer:
@@ -93,6 +67,8 @@ class Measurer:
             return {self._key(request): list(self._drift(request, self._set.slices))}
         if family is Family.DATA_QUALITY:
             return {self._key(request): [self._quality(request, one) for one in self._set.slices]}
+        if family in SIGNAL_FAMILIES:
+            return {self._key(request): [signal(self._model, self._set, request, one) for one in self._set.slices]}
         return self._from_readings(request)
 
     def whole(self, request: Request, key: SeriesKey) -> Measurement:
@@ -103,6 +79,8 @@ class Measurer:
             return self._drift(request, [reference])[0]
         if family is Family.DATA_QUALITY:
             return self._quality(request, reference)
+        if family in SIGNAL_FAMILIES:
+            return signal(self._model, self._set, request, reference)
         for reading in self._shared(request, [reference])[0]:
             if (reading.metric, reading.group, reading.class_) == (key.metric, key.group, key.class_):
                 return reading.measurement

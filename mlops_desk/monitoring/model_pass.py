@@ -24,12 +24,12 @@ from mlops_desk.monitoring.chunking import chunks_now, newest_row, versions_of
 from mlops_desk.monitoring.counting import ChangingFiles, ChunkId, CountedFiles, Counter, UnreadableFiles
 from mlops_desk.monitoring.freshness import chunk_hours
 from mlops_desk.monitoring.inputs import Inputs, configuration_digest, find_inputs
-from mlops_desk.monitoring.measuring import Slice, SliceSet
 from mlops_desk.monitoring.preparation import Preparation, Prepared
 from mlops_desk.monitoring.remarks import remarks
 from mlops_desk.monitoring.requests import WHOLE_SEGMENT
 from mlops_desk.monitoring.rules import rules_of
 from mlops_desk.monitoring.series import ChunkTables, SeriesBuilder, Subject
+from mlops_desk.monitoring.slice_set import Slice, SliceSet
 from mlops_desk.store.archive import Store
 from mlops_desk.store.distributions import Histogram
 from mlops_desk.store.records import LogSummary

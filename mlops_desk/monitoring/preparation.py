@@ -26,6 +26,7 @@ from mlops_desk.domain.slicing import Split
 from mlops_desk.monitoring.inputs import Inputs, configuration_digest
 from mlops_desk.monitoring.labelling import LabelJoin, Labelling
 from mlops_desk.monitoring.requests import DUPLICATE_RATE, asks_for, requests_of
+from mlops_desk.monitoring.signals import check_latency, latency_columns, output_columns
 from mlops_desk.warehouse.cache import Cache
 from mlops_desk.warehouse.connection import Connection, literal, quoted
 from mlops_desk.warehouse.discovery import SourceFile, digest
@@ -99,6 +100,7 @@ class Preparation:
         self._refuse_nothing(inputs, log, reference)
         types, reference_types = common_types(log), common_types(reference)
         check_columns(self._model, types, reference_types)
+        check_latency(self._model, self._monitors, types)
         self._check_filter(log, reference)
         slicing = self._slicing(common_types([*reference, *log]))
         self._check_times([*reference, *log], slicing)
@@ -317,6 +319,8 @@ class Preparation:
             exact_columns=frozenset(column for monitor in exact for column in monitor.columns),
             everything=any("*" in monitor.columns or not monitor.columns for monitor in exact),
             repeats=self._repeats(),
+            numbers=latency_columns(self._model, self._monitors),
+            outputs=output_columns(self._model, self._monitors),
         )
 
     def _repeats(self) -> tuple[str, ...]:
@@ -345,10 +349,10 @@ class Preparation:
             if column.role is Role.IGNORED and column.name not in said:
                 text = f"column {column.name!r} is not compared: {column.reason}"
                 self._note(NoteLevel.NOTICE, "column_ignored", column.name, text)
-        roles, place = self._model.columns, "this version computes no metric of it"
-        for key, name in (("latency", roles.latency), ("requester", roles.requester)):
-            if name is not None:
-                self._note(NoteLevel.NOTICE, f"{key}_unused", name, f"{key} column {name!r}: {place}")
+        requester = self._model.columns.requester
+        if requester is not None:
+            text = f"requester column {requester!r}: this version computes no metric of it"
+            self._note(NoteLevel.NOTICE, "requester_unused", requester, text)
         if self._model.gate is not None:
             self._note(
                 NoteLevel.NOTICE,

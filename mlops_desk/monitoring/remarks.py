@@ -10,8 +10,8 @@ from mlops_desk.domain.model import Model
 from mlops_desk.domain.overview import DataNote, NoteLevel
 from mlops_desk.domain.schema import Task
 from mlops_desk.domain.slicing import Split
-from mlops_desk.monitoring.measuring import Slice, SliceSet
 from mlops_desk.monitoring.requests import target_column
+from mlops_desk.monitoring.slice_set import Slice, SliceSet
 
 NAMED = 8
 """Columns that one note names."""

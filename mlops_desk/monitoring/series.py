@@ -23,8 +23,9 @@ from mlops_desk.monitoring.calibrating import Level, NullLimits, level
 from mlops_desk.monitoring.freshness import FRESHNESS, chunk_hours
 from mlops_desk.monitoring.histograms import display_histogram
 from mlops_desk.monitoring.judging import Judged, drifted_shares, judged_values, threshold_of
-from mlops_desk.monitoring.measuring import Measured, Measurer, Slice, SliceSet
+from mlops_desk.monitoring.measuring import Measured, Measurer
 from mlops_desk.monitoring.requests import DRIFT_FAMILIES, DRIFTED_SHARE, WHOLE_SEGMENT, Request, requests_of
+from mlops_desk.monitoring.slice_set import Slice, SliceSet
 from mlops_desk.store.distributions import Histogram
 from mlops_desk.warehouse.cache import Cache
 from mlops_desk.warehouse.discovery import digest

@@ -1,0 +1,34 @@
+"""What is measured together: the slices of all rows or of one segment, with the tables of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from mlops_desk.aggregates.slices import FeatureTables, OutcomeTables
+from mlops_desk.domain.slicing import Chunk
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slice:
+    """One chunk, or a segment of it, with its tables; `outcomes` is None for a model without a task."""
+
+    chunk: Chunk
+    features: FeatureTables
+    outcomes: OutcomeTables | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SliceSet:
+    """The slices of all rows or of one segment, and the whole reference they are compared with.
+
+    Attributes
+    ----------
+    segment : `column=value`, None for all rows. newest : time of the newest row of the log.
+    """
+
+    segment: str | None
+    slices: tuple[Slice, ...]
+    reference: Slice
+    newest: datetime | None
+    now: datetime
