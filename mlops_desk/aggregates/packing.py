@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from mlops_desk.aggregates import slices, tables
+from mlops_desk.aggregates import signals, slices, tables
 
 TYPES: dict[str, type] = {
     cls.__name__: cls
@@ -24,6 +24,7 @@ TYPES: dict[str, type] = {
         tables.RowSet,
         slices.FeatureTables,
         slices.OutcomeTables,
+        signals.SignalTables,
     )
 }
 ARRAY, OBJECT, TUPLE = "a", "o", "t"

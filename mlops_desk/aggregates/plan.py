@@ -14,7 +14,7 @@ OTHER = "other"
 """Name of the bin of a categorical column's values beyond those that are kept."""
 KEPT_CATEGORIES = 1000
 SCORE_CELLS = 2048
-FORMAT = 2
+FORMAT = 3
 """Raised whenever the same plan would be counted in another way, so that cached counts of the former are passed over."""
 
 
@@ -106,12 +106,57 @@ class FeaturePlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LabelPlan:
+    """Joined labels as a column of the log.
+
+    Attributes
+    ----------
+    names : under which SQL finds them. type : engine type. classes : texts that codes stand for. numeric : whether labels are numbers.
+    """
+
+    names: tuple[str, ...]
+    type: str
+    classes: tuple[str, ...] = ()
+    numeric: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BusinessPlan:
+    """A business metric: the terms that are added and the formula of their totals, or no terms and the SQL over all rows of a chunk.
+
+    `types` are those of the terms; `place` names the metric in desk.toml.
+    """
+
+    id: str
+    sql: str
+    place: str
+    terms: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+    formula: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignalPlan:
+    """What is counted for metrics that are of no single feature.
+
+    Attributes
+    ----------
+    columns : (name, engine type) of every column over all files. label : joined labels, None without them.
+    """
+
+    columns: tuple[tuple[str, str], ...] = ()
+    label: LabelPlan | None = None
+    business: tuple[BusinessPlan, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScanPlan:
     """Everything that decides what a file's tables hold.
 
     Attributes
     ----------
-    filter : SQL predicate on the rows. slicing : names the rule of chunks and splits. segment : a column by whose values rows are counted, None for all rows.
+    filter : SQL predicate on the rows. slicing : names the rule of chunks and splits. signals : None where nobody asks for any.
+    segment : a column by whose values rows are counted, None for all rows.
     """
 
     features: FeaturePlan
@@ -120,6 +165,7 @@ class ScanPlan:
     slicing: str
     slicing_time: str | None = None
     segment: str | None = None
+    signals: SignalPlan | None = None
 
     @property
     def feature_digest(self) -> str:
@@ -130,6 +176,11 @@ class ScanPlan:
     def outcome_digest(self) -> str:
         """Names what the outcomes' half of a file's tables depends on, beside the file and its labels."""
         return _digest(self.outcome, self.features.types, self.filter, self.slicing, self.segment)
+
+    @property
+    def signal_digest(self) -> str:
+        """Names what the signals of a file depend on, beside the file and its labels."""
+        return _digest(self.signals, self.features.types, self.filter, self.slicing, self.segment)
 
 
 def _digest(*values: object) -> str:

@@ -11,6 +11,7 @@ from functools import reduce
 from operator import add
 from typing import Any, TypeVar
 
+from mlops_desk.aggregates.signals import SignalTables
 from mlops_desk.aggregates.tables import (
     CategoryTable,
     ConfusionTable,
@@ -111,7 +112,7 @@ def _either(left: Any, right: Any) -> Any:
     return right if left is None else left if right is None else left + right
 
 
-Half = TypeVar("Half", FeatureTables, OutcomeTables)
+Half = TypeVar("Half", FeatureTables, OutcomeTables, SignalTables)
 
 
 def together(halves: Sequence[Half]) -> Half:

@@ -11,7 +11,7 @@ from pathlib import Path
 from mlops_desk.aggregates.packing import packed, unpacked
 from mlops_desk.aggregates.plan import ScanPlan
 from mlops_desk.aggregates.slices import FeatureTables, OutcomeTables, together
-from mlops_desk.domain.errors import UserError
+from mlops_desk.domain.errors import ExpressionFailure, UserError
 from mlops_desk.domain.metric import MetricValue, SeriesKey
 from mlops_desk.domain.model import Desk, Model
 from mlops_desk.domain.monitor import Monitor
@@ -20,6 +20,7 @@ from mlops_desk.domain.periods import in_local
 from mlops_desk.domain.progress import CancelToken, Progress, ProgressSink
 from mlops_desk.domain.slicing import Chunk, Split
 from mlops_desk.monitoring.alerting import AlertRule
+from mlops_desk.monitoring.answers import Answers
 from mlops_desk.monitoring.chunking import chunks_now, newest_row, versions_of
 from mlops_desk.monitoring.counting import ChangingFiles, ChunkId, CountedFiles, Counter, UnreadableFiles
 from mlops_desk.monitoring.freshness import chunk_hours
@@ -29,6 +30,7 @@ from mlops_desk.monitoring.remarks import remarks
 from mlops_desk.monitoring.requests import WHOLE_SEGMENT
 from mlops_desk.monitoring.rules import rules_of
 from mlops_desk.monitoring.series import ChunkTables, SeriesBuilder, Subject
+from mlops_desk.monitoring.signals import watches_signals
 from mlops_desk.monitoring.slice_set import Slice, SliceSet
 from mlops_desk.store.archive import Store
 from mlops_desk.store.distributions import Histogram
@@ -90,6 +92,7 @@ class Tally:
     by_chunk : the files of each chunk. reference_name : names everything that the tables of the reference depend on.
     """
 
+    plan: ScanPlan
     counter: Counter
     files: CountedFiles
     by_chunk: dict[ChunkId, list[str]]
@@ -131,14 +134,21 @@ class ModelPass:
         """The whole pass; raises UnreadableFiles for files that are to be left out, UserError where nothing can be judged."""
         try:
             return self._run(inputs, broken)
-        except self._connection.engine_errors as error:
+        except self._failures as error:
             self._refuse_changing(inputs, broken)
             whole = [file for file in inputs.all if file.path not in broken]
             footers, quarantined = read_footers(self._connection, whole)
             reasons = {one.path: one.reason for one in quarantined} | unreadable_files(self._connection, footers)
+            if not reasons and isinstance(error, ExpressionFailure):
+                raise UserError(str(error)) from error
             if not reasons:
                 raise UserError(f"models.{self._model.id}: its rows cannot be read: {first_line(error)}") from error
             raise UnreadableFiles(reasons) from error
+
+    @property
+    def _failures(self) -> tuple[type[Exception], ...]:
+        """What broken files raise, and SQL of desk.toml that has no answer."""
+        return (*self._connection.engine_errors, ExpressionFailure)
 
     def _run(self, inputs: Inputs, broken: Mapping[Path, str]) -> Found:
         self._progress(Progress(stage="looking at the files", share=0.01))
@@ -195,7 +205,7 @@ class ModelPass:
             newest=newest,
             versions=versions_of(tally.files),
             reference_text=_reference_text(self._model, chunks.values()),
-            rule_of=rules_of(self._monitors, chunk_hours(self._model)),
+            rule_of=rules_of(self._model, self._monitors, chunk_hours(self._model)),
         )
 
     def _stored(self, key: SeriesKey) -> list[MetricValue]:
@@ -240,7 +250,7 @@ class ModelPass:
             self._rows_scanned = files.rows_scanned
         by_chunk = files.by_chunk()
         names = [files.chunk_fingerprint(some) for ident, some in by_chunk.items() if ident[0] is Split.REFERENCE]
-        return Tally(counter=counter, files=files, by_chunk=by_chunk, reference_name=digest((), *names))
+        return Tally(plan=plan, counter=counter, files=files, by_chunk=by_chunk, reference_name=digest((), *names))
 
     def _refuse_changing(self, inputs: Inputs, broken: Mapping[Path, str]) -> None:
         """Raises ChangingFiles for files that changed while they were read; what was kept of them is under their former names."""
@@ -277,14 +287,17 @@ class ModelPass:
         subjects = []
         for name in wanted:
             if name == WHOLE_SEGMENT:
-                subjects += self._subjects_of(tally, chunks, stale, newest, None)
+                subjects += self._subjects_of(prepared, tally, chunks, stale, newest, None)
                 continue
-            own = self._tally(prepared, replace(prepared.plan, segment=name))
-            subjects += self._subjects_of(own, chunks, stale, newest, name)
+            watched = watches_signals(self._model, self._monitors, prepared.columns, name)
+            plan = replace(prepared.plan, segment=name, signals=prepared.plan.signals if watched else None)
+            own = self._tally(prepared, plan)
+            subjects += self._subjects_of(prepared, own, chunks, stale, newest, name)
         return subjects
 
     def _subjects_of(
         self,
+        prepared: Prepared,
         tally: Tally,
         chunks: Mapping[ChunkId, Chunk],
         stale: Sequence[ChunkId],
@@ -295,6 +308,8 @@ class ModelPass:
         reference = self._reference(tally)
         some = {ident: tally.by_chunk.get(ident, []) for ident in stale}
         features, outcomes = tally.counter.features(tally.files, some), tally.counter.outcomes(tally.files, some)
+        signals = tally.counter.signals(tally.files, some)
+        answers = self._answers(prepared, tally).of(tally.files, some, signals)
         segments = (
             [""] if column is None else sorted({*reference, *(name for found in features.values() for name in found)})
         )
@@ -316,6 +331,8 @@ class ModelPass:
                     chunk=chunks[ident],
                     features=features[ident].get(segment, NO_FEATURES),
                     outcomes=outcomes[ident].get(segment, NO_OUTCOMES) if has_task else None,
+                    signals=signals[ident].get(segment),
+                    answers=answers[ident].get(segment, {}),
                 )
                 for ident in own
             )
@@ -326,6 +343,18 @@ class ModelPass:
             chunks_of = partial(self._reference_chunks, tally, segment)
             found.append(Subject(slices=sliced, reference_name=tally.reference_name, reference_chunks=chunks_of))
         return found
+
+    def _answers(self, prepared: Prepared, tally: Tally) -> Answers:
+        """What asks the engine about whole chunks."""
+        return Answers(
+            self._connection,
+            self._cache,
+            self._model.id,
+            tally.plan,
+            tally.counter,
+            groups=prepared.groups,
+            fresh=self._full,
+        )
 
     def _reference(self, tally: Tally) -> dict[str, tuple[FeatureTables, OutcomeTables | None]]:
         """The tables of the whole reference by segment value, kept once they are added."""

@@ -6,14 +6,14 @@ The plan is made once for a reference and kept, so that every later file is coun
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
 
 from mlops_desk.aggregates.numbering import Slicing, local_sql
 from mlops_desk.aggregates.parts import ZONED, ReferencePeriod, TimeColumn, split_of_file
-from mlops_desk.aggregates.plan import ScanPlan
+from mlops_desk.aggregates.plan import FORMAT, LabelPlan, ScanPlan
 from mlops_desk.aggregates.planning import Wanted, scan_plan
 from mlops_desk.domain.errors import UserError
 from mlops_desk.domain.metric import Family
@@ -26,6 +26,7 @@ from mlops_desk.domain.slicing import Split
 from mlops_desk.monitoring.inputs import Inputs, configuration_digest
 from mlops_desk.monitoring.labelling import LabelJoin, Labelling
 from mlops_desk.monitoring.requests import DUPLICATE_RATE, asks_for, requests_of
+from mlops_desk.monitoring.signal_planning import label_plan, signal_plan
 from mlops_desk.monitoring.signals import check_latency, latency_columns, output_columns
 from mlops_desk.warehouse.cache import Cache
 from mlops_desk.warehouse.connection import Connection, literal, quoted
@@ -114,7 +115,8 @@ class Preparation:
         differing = tuple((name, kind) for name, kind in both.items() if self._differs(name, [*log, *reference]))
         classes = labelling.classes if labelling else ()
         reference_digest = digest([footer.file for footer in rows.footers], rows.predicate)
-        columns, plan = self._planned(types, rows, slicing, classes, differing, reference_digest)
+        label = label_plan(self._model, labels, both, classes)
+        columns, plan = self._planned(types, both, rows, slicing, classes, differing, reference_digest, label)
         for monitor in self._monitors:
             requests_of(self._model, monitor, columns)
         self._note_columns(columns)
@@ -283,15 +285,20 @@ class Preparation:
     def _planned(
         self,
         types: dict[str, str],
+        both: dict[str, str],
         rows: ReferenceRows,
         slicing: Slicing,
         classes: Sequence[str],
         differing: tuple[tuple[str, str], ...],
         reference_digest: str,
+        label: LabelPlan | None,
     ) -> tuple[tuple[Column, ...], ScanPlan]:
         """Columns and plan, from the cache where nothing they depend on changed."""
         named = digest(
-            (), configuration_digest(self._model), reference_digest, repr((types, differing, tuple(classes)))
+            (),
+            configuration_digest(self._model),
+            reference_digest,
+            repr((FORMAT, types, both, differing, tuple(classes), label)),
         )
         key = f"{self._model.id}:P:{named}"
         body = None if self._fresh else self._cache.get([key]).get(key)
@@ -307,6 +314,7 @@ class Preparation:
                 labels=classes,
                 differing=differing,
             )
+            plan = replace(plan, signals=signal_plan(self._connection, self._model, both, label))
             body = msgspec.json.encode((columns, plan))
             self._cache.put({key: body})
         return msgspec.json.decode(body, type=tuple[tuple[Column, ...], ScanPlan])
@@ -363,9 +371,6 @@ class Preparation:
         if any(trigger.armed for trigger in self._model.triggers):
             text = "armed triggers start nothing: this version retrains by the button and the command line only"
             self._note(NoteLevel.WARNING, "trigger_unused", "triggers", text)
-        for metric in self._model.business:
-            text = f"business metric {metric.id!r} is not computed: this version computes the value matrix only"
-            self._note(NoteLevel.NOTICE, "business_unused", metric.id, text)
         if self._model.columns.weight is not None:
             text = "rows count once: this version does not weigh them"
             self._note(NoteLevel.WARNING, "weight_unused", self._model.columns.weight, text)

@@ -1,4 +1,4 @@
-"""Signals that are of no single feature: how the service runs. What the scan must count for them, and their values.
+"""Signals that are of no single feature: how the service runs, and what it is worth. What the scan must count for them, and their values.
 
 Latency is measured where `columns.latency` names a column; a row is unanswered where an output that the model logs has no usable value.
 """
@@ -12,13 +12,22 @@ from mlops_desk.domain.errors import UserError
 from mlops_desk.domain.metric import Family, Measurement, untested
 from mlops_desk.domain.model import Model
 from mlops_desk.domain.monitor import Monitor
+from mlops_desk.domain.schema import Column
 from mlops_desk.metrics import system
-from mlops_desk.monitoring.requests import Request, asks_for
+from mlops_desk.monitoring.requests import Request, asks_for, requests_of
 from mlops_desk.monitoring.slice_set import Slice, SliceSet
 from mlops_desk.warehouse.schema import is_number
 
-SIGNAL_FAMILIES = (Family.SYSTEM,)
+SIGNAL_FAMILIES = (Family.SYSTEM, Family.BUSINESS)
 """Families whose values come from a slice's tables one by one."""
+COUNTED_APART = (Family.BUSINESS,)
+"""Those of them that the scan only counts where somebody asks."""
+
+
+def watches_signals(model: Model, monitors: Sequence[Monitor], columns: Sequence[Column], segment: str) -> bool:
+    """Whether a monitor asks by the values of a column for what the scan counts apart."""
+    asked = (one for monitor in monitors if segment in monitor.segments for one in requests_of(model, monitor, columns))
+    return any(one.definition.family in COUNTED_APART for one in asked)
 
 
 def latency_columns(model: Model, monitors: Sequence[Monitor]) -> tuple[str, ...]:
@@ -53,6 +62,8 @@ def signal(model: Model, slices: SliceSet, request: Request, one: Slice) -> Meas
     """A request's value of a slice."""
     if one.features.rows == 0:
         return untested("no rows")
+    if request.definition.family is Family.BUSINESS:
+        return one.answers.get(request.definition.id, untested("it is only asked of chunks"))
     return _system(model, slices, request, one)
 
 

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
+from mlops_desk.aggregates.signals import SignalTables
 from mlops_desk.aggregates.slices import FeatureTables, OutcomeTables
+from mlops_desk.domain.metric import Measurement
 from mlops_desk.domain.slicing import Chunk
 
 
 @dataclass(frozen=True, kw_only=True)
 class Slice:
-    """One chunk, or a segment of it, with its tables; `outcomes` is None for a model without a task."""
+    """One chunk, or a segment of it, with its tables.
+
+    Attributes
+    ----------
+    outcomes : None for a model without a task. signals : None where nobody asks for any.
+    answers : of what the engine must be asked for each chunk, by metric.
+    """
 
     chunk: Chunk
     features: FeatureTables
     outcomes: OutcomeTables | None
+    signals: SignalTables | None = None
+    answers: Mapping[str, Measurement] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
