@@ -13,16 +13,18 @@ from mlops_desk.aggregates.source import LABEL, Source
 from mlops_desk.warehouse.connection import literal, quoted
 from mlops_desk.warehouse.schema import FLOATS
 
-PART, SEGMENT = '"·part"', '"·segment"'
+PART, SEGMENT, TIME = '"·part"', '"·segment"', '"·time"'
 
 
-def labelled_rows(source: Source, label: LabelPlan | None, part: str | None = None) -> str:
-    """All rows of a batch that belong to a part; `part` is an expression in place of the part's index."""
+def labelled_rows(source: Source, label: LabelPlan | None, *, part: str | None = None, time: str | None = None) -> str:
+    """All rows of a batch that belong to a part; `part` is an expression in place of the part's index, `time` one of nanoseconds."""
     expressions = source.expressions
     names = dict.fromkeys([*expressions.types, *expressions.common])
     chosen = [f"{part or source.part} {PART}"]
     if source.plan.segment is not None:
         chosen.append(f"{expressions.text(source.plan.segment)} {SEGMENT}")
+    if time is not None:
+        chosen.append(f"{time} {TIME}")
     targets = () if label is None else label.names
     chosen += [f"{expressions.plain(name)} as {quoted(name)}" for name in names if name not in targets]
     if label is not None:
@@ -43,7 +45,7 @@ def rows_of_chunks(
     for source, numbers in zip(sources, chunks, strict=True):
         cases = " ".join(f"when {part} then {chunk}" for part, chunk in numbers.items())
         part = f"case {source.part} {cases} end"
-        rows = labelled_rows(source, label, part)
+        rows = labelled_rows(source, label, part=part)
         segment = "" if source.plan.segment is None else f"{SEGMENT}, "
         found.append(f"select {PART}, {segment}{names} from {rows} where {PART} is not null")
     return f"({' union all '.join(found)})"

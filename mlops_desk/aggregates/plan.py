@@ -107,7 +107,7 @@ class FeaturePlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelPlan:
-    """Joined labels as a column of the log.
+    """Labels as a column of the log: those that were joined, else its own.
 
     Attributes
     ----------
@@ -141,12 +141,14 @@ class SignalPlan:
 
     Attributes
     ----------
-    columns : (name, engine type) of every column over all files. label : joined labels, None without them.
+    columns : (name, engine type) of every column over all files. label : labels as a column, None without any.
+    labelled_time : whether the time of the newest labelled row is asked for.
     """
 
     columns: tuple[tuple[str, str], ...] = ()
     label: LabelPlan | None = None
     business: tuple[BusinessPlan, ...] = ()
+    labelled_time: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,12 +22,18 @@ class SignalTables:
     Attributes
     ----------
     rows : of the slice. sums : by business metric, the sums that its value is made of.
+    labelled_last : nanoseconds since 1970 of the newest labelled row, None without one or where nobody asks.
     """
 
     rows: int
     sums: Mapping[str, Sums] = field(default_factory=dict)
+    labelled_last: int | None = None
 
     def __add__(self, other: SignalTables) -> SignalTables:
         """The signals of both slices' rows."""
         sums = {name: added_sums(own, other.sums[name]) for name, own in self.sums.items() if name in other.sums}
-        return SignalTables(rows=self.rows + other.rows, sums={**self.sums, **other.sums, **sums})
+        return SignalTables(
+            rows=self.rows + other.rows,
+            sums={**self.sums, **other.sums, **sums},
+            labelled_last=max((t for t in (self.labelled_last, other.labelled_last) if t is not None), default=None),
+        )

@@ -231,7 +231,7 @@ class Counter:
             if self._plan.outcome is not None:
                 outcomes = by_part(scan_outcomes(scanned, self._plan.outcome), batch)
             if self._plan.signals is not None:
-                signals = by_part(scan_signals(scanned, self._plan.signals), batch)
+                signals = by_part(scan_signals(scanned, self._plan.signals, time), batch)
         self._keep(batch, features, (outcomes, signals), keys)
 
     def _keep(

@@ -22,9 +22,11 @@ from mlops_desk.metrics.performance import binary_performance
 from mlops_desk.metrics.readings import Reading
 from mlops_desk.metrics.regression import regression_performance
 from mlops_desk.metrics.regression_fairness import regression_fairness
+from mlops_desk.metrics.structure import constant_columns
 from mlops_desk.metrics.univariate import categorical_drift, numeric_drift
 from mlops_desk.monitoring.expectations import broken_checks
 from mlops_desk.monitoring.requests import (
+    CONSTANT_COLUMNS,
     DRIFT_FAMILIES,
     DRIFTED_SHARE,
     DUPLICATE_RATE,
@@ -33,7 +35,7 @@ from mlops_desk.monitoring.requests import (
     target_column,
 )
 from mlops_desk.monitoring.signals import SIGNAL_FAMILIES, signal
-from mlops_desk.monitoring.slice_set import Slice, SliceSet
+from mlops_desk.monitoring.slice_set import Slice, SliceSet, tables_of
 
 Measured = dict[SeriesKey, list[Measurement | None]]
 """Measurements along the slices; None where a slice says nothing of the series."""
@@ -148,7 +150,18 @@ class Measurer:
             )
         if metric == "freshness_hours":
             return quality.freshness_hours(self._set.newest, self._set.now)
-        return untested("this version does not compute it")
+        if metric == CONSTANT_COLUMNS:
+            named, ignored = request.monitor.columns, self._model.columns.latency
+            whole, own = (
+                {
+                    name: table
+                    for name, table in tables_of(part).items()
+                    if name != ignored and ("*" in named or name in named)
+                }
+                for part in (self._set.reference, one)
+            )
+            return constant_columns(own, whole, rows, request.monitor.min_rows)
+        return one.answers.get(metric, untested("it is told of the chunks of all rows only"))
 
     def _quality_of_column(self, request: Request, one: Slice) -> Measurement:
         """One of the rates of a column."""

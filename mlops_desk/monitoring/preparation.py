@@ -314,7 +314,7 @@ class Preparation:
                 labels=classes,
                 differing=differing,
             )
-            plan = replace(plan, signals=signal_plan(self._connection, self._model, both, label))
+            plan = replace(plan, signals=signal_plan(self._connection, self._model, self._monitors, both, label))
             body = msgspec.json.encode((columns, plan))
             self._cache.put({key: body})
         return msgspec.json.decode(body, type=tuple[tuple[Column, ...], ScanPlan])

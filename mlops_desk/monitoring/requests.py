@@ -19,6 +19,7 @@ WHOLE_SEGMENT = "*"
 DRIFTED_SHARE = "drifted_share"
 DUPLICATE_RATE = "duplicate_rate"
 EXPECTATION_FAILURES = "expectation_failures"
+CONSTANT_COLUMNS, SCHEMA_CHANGES, LABEL_LAG = "constant_columns", "schema_changes", "label_lag_hours"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from mlops_desk.aggregates.signals import SignalTables
 from mlops_desk.aggregates.slices import FeatureTables, OutcomeTables
+from mlops_desk.aggregates.tables import CategoryTable, ValueTable
 from mlops_desk.domain.metric import Measurement
 from mlops_desk.domain.slicing import Chunk
 
@@ -27,6 +28,11 @@ class Slice:
     outcomes: OutcomeTables | None
     signals: SignalTables | None = None
     answers: Mapping[str, Measurement] = field(default_factory=dict)
+
+
+def tables_of(one: Slice) -> Mapping[str, ValueTable | CategoryTable]:
+    """Tables of a slice's columns."""
+    return {**one.features.numeric, **one.features.categorical}
 
 
 @dataclass(frozen=True, kw_only=True)
