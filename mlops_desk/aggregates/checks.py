@@ -14,6 +14,7 @@ from mlops_desk.aggregates.plan import CheckPlan
 from mlops_desk.aggregates.source import Slots, Source, is_missing, pieces, values_of
 from mlops_desk.aggregates.tables import RowSet
 from mlops_desk.warehouse.connection import literal, quoted
+from mlops_desk.warehouse.schema import FLOATS
 
 
 def count_failures(source: Source, checks: Sequence[CheckPlan], slots: Slots) -> dict[int, dict[str, int]]:
@@ -34,6 +35,8 @@ def count_failures(source: Source, checks: Sequence[CheckPlan], slots: Slots) ->
 def _broken(source: Source, check: CheckPlan) -> str:
     """The condition that a row breaks a check; a NULL breaks none but not_null, and NaN is neither too small nor too large."""
     expressions, column = source.expressions, check.column
+    if check.kind == "outputs":
+        return " or ".join(f"not {_is_there(source, name)}" for name in check.values)
     if check.kind == "not_null":
         return f"{expressions.plain(column)} is null"
     if check.kind == "allowed":
@@ -44,6 +47,14 @@ def _broken(source: Source, check: CheckPlan) -> str:
         return f"{text} is not null and not regexp_full_match({text}, {literal(check.values[0])})"
     sign, x = "<" if check.kind == "min" else ">", expressions.number(column)
     return f"(isfinite({x}) or isinf({x})) and {x} {sign} {check.number!r}"
+
+
+def _is_there(source: Source, column: str) -> str:
+    """The condition that a column has a value, of numbers a finite one."""
+    plain = source.expressions.plain(column)
+    return (
+        f"coalesce(isfinite({plain}), false)" if source.expressions.kind(column) in FLOATS else f"({plain} is not null)"
+    )
 
 
 def distinct_rows(source: Source, columns: Sequence[str], slots: Slots) -> dict[str, dict[int, RowSet]]:

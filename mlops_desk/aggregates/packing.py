@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from mlops_desk.aggregates import expected, group_scores, slices, sums, tables
+from mlops_desk.aggregates import expected, group_scores, signals, slices, sums, tables
 
 TYPES: dict[str, type] = {
     cls.__name__: cls
@@ -29,6 +29,7 @@ TYPES: dict[str, type] = {
         slices.FeatureTables,
         slices.OutcomeTables,
         sums.RowSums,
+        signals.SignalTables,
     )
 }
 ARRAY, OBJECT, TUPLE = "a", "o", "t"

@@ -79,7 +79,8 @@ class CheckPlan:
 
     Attributes
     ----------
-    name : `column:kind`. kind : not_null, allowed, min, max or pattern. values : of allowed and pattern. number : of min and max.
+    name : `column:kind`. kind : not_null, allowed, min, max, pattern, or outputs. values : of allowed and pattern; the columns of outputs.
+    number : of min and max.
     """
 
     name: str
@@ -107,12 +108,58 @@ class FeaturePlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LabelPlan:
+    """Labels as a column of the log: those that were joined, else its own.
+
+    Attributes
+    ----------
+    names : under which SQL finds them. type : engine type. classes : texts that codes stand for. numeric : whether labels are numbers.
+    """
+
+    names: tuple[str, ...]
+    type: str
+    classes: tuple[str, ...] = ()
+    numeric: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BusinessPlan:
+    """A business metric: the terms that are added and the formula of their totals, or no terms and the SQL over all rows of a chunk.
+
+    `types` are those of the terms; `place` names the metric in desk.toml.
+    """
+
+    id: str
+    sql: str
+    place: str
+    terms: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+    formula: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignalPlan:
+    """What is counted for metrics that are of no single feature.
+
+    Attributes
+    ----------
+    columns : (name, engine type) of every column over all files. label : labels as a column, None without any.
+    labelled_time : whether the time of the newest labelled row is asked for.
+    """
+
+    columns: tuple[tuple[str, str], ...] = ()
+    label: LabelPlan | None = None
+    business: tuple[BusinessPlan, ...] = ()
+    labelled_time: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScanPlan:
     """Everything that decides what a file's tables hold.
 
     Attributes
     ----------
-    filter : SQL predicate on the rows. slicing : names the rule of chunks and splits.
+    filter : SQL predicate on the rows. slicing : names the rule of chunks and splits. signals : None where nobody asks for any.
     segment : a column, or several joined by ×, by whose values rows are counted; None for all rows.
     """
 
@@ -122,6 +169,7 @@ class ScanPlan:
     slicing: str
     slicing_time: str | None = None
     segment: str | None = None
+    signals: SignalPlan | None = None
 
     @property
     def feature_digest(self) -> str:
@@ -132,6 +180,11 @@ class ScanPlan:
     def outcome_digest(self) -> str:
         """Names what the outcomes' half of a file's tables depends on, beside the file and its labels."""
         return _digest(self.outcome, self.features.types, self.filter, self.slicing, self.segment)
+
+    @property
+    def signal_digest(self) -> str:
+        """Names what the signals of a file depend on, beside the file and its labels."""
+        return _digest(self.signals, self.features.types, self.filter, self.slicing, self.segment)
 
 
 def _digest(*values: object) -> str:

@@ -37,6 +37,7 @@ class Wanted:
     exact_rows : up to how many reference rows every column is counted exactly. exact_columns : counted exactly at any size.
     everything : whether all columns are. repeats : columns whose repeated values are counted.
     group_scores : whether scores are counted by protected group.
+    numbers : columns counted as numbers though they are not compared. outputs : columns that each row should have a value of.
     """
 
     exact_rows: int
@@ -44,6 +45,8 @@ class Wanted:
     everything: bool = False
     repeats: tuple[str, ...] = ()
     group_scores: bool = False
+    numbers: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
 
     def exact(self, column: str, reference_rows: int) -> bool:
         """Whether a column is counted by value."""
@@ -63,6 +66,7 @@ def scan_plan(
 ) -> ScanPlan:
     """The plan of all rows of a model. `labels` are the classes of joined labels, `differing` (column, type) where files differ."""
     numeric = [column.name for column in columns if column.kind is Kind.NUMERIC and column.role is not Role.TARGET]
+    numeric += [name for name in wanted.numbers if name not in numeric]
     categorical = [
         column.name for column in columns if column.kind is Kind.CATEGORICAL and column.role is not Role.TARGET
     ]
@@ -75,7 +79,7 @@ def scan_plan(
         numeric=tuple(plans.values()),
         categorical=tuple(_categorical_plan(connection, name, reference, texts) for name in categorical),
         types=tuple(differing),
-        checks=tuple(check for expectation in model.expectations for check in _checks(expectation)),
+        checks=(*(check for expectation in model.expectations for check in _checks(expectation)), *_outputs(wanted)),
         distinct=wanted.repeats,
     )
     return ScanPlan(
@@ -87,6 +91,8 @@ def scan_plan(
     )
 
 
+UNANSWERED = "unanswered"
+"""Name of the check that counts rows without some output of the model; no column is named so, as those of expectations hold a colon."""
 MISSING = "missing"
 """Name of the check that counts rows without a value, for a limit on their rate."""
 
@@ -107,6 +113,12 @@ def _checks(expectation: Expectation) -> Iterator[CheckPlan]:
         yield CheckPlan(name=f"{column}:max", column=column, kind="max", number=float(expectation.max))
     if expectation.pattern is not None:
         yield CheckPlan(name=f"{column}:pattern", column=column, kind="pattern", values=(expectation.pattern,))
+
+
+def _outputs(wanted: Wanted) -> Iterator[CheckPlan]:
+    """The check that a row has all outputs of the model."""
+    if wanted.outputs:
+        yield CheckPlan(name=UNANSWERED, column="", kind="outputs", values=wanted.outputs)
 
 
 def _text(value: Scalar) -> str:

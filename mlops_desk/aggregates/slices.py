@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from mlops_desk.aggregates.expected import ExpectedTable
 from mlops_desk.aggregates.group_scores import GroupScoreTable
+from mlops_desk.aggregates.signals import SignalTables
 from mlops_desk.aggregates.tables import (
     CategoryTable,
     ConfusionTable,
@@ -116,7 +117,7 @@ def _either(left: Any, right: Any) -> Any:
     return right if left is None else left if right is None else left + right
 
 
-Half = TypeVar("Half", FeatureTables, OutcomeTables, ExpectedTable)
+Half = TypeVar("Half", FeatureTables, OutcomeTables, ExpectedTable, SignalTables)
 
 
 def together(halves: Sequence[Half]) -> Half:

@@ -25,5 +25,9 @@ class NotTrusted(UserError):
     """Something of the workspace wants to start a process or to call out, and this machine does not trust it yet."""
 
 
+class ExpressionFailure(Exception):
+    """SQL of desk.toml that the engine accepts and cannot answer for these rows; the text names its place."""
+
+
 class Cancelled(Exception):
     """Somebody asked an operation to stop, and it stopped."""

@@ -27,6 +27,7 @@ from mlops_desk.metrics import (
     sample_tests,
     separability,
     statistics,
+    system,
     two_sample,
 )
 
@@ -50,6 +51,7 @@ CATALOGUE: tuple[Definition, ...] = (
     *regression_fairness.DEFINITIONS,
     *estimated_fairness.DEFINITIONS,
     *quality.DEFINITIONS,
+    *system.DEFINITIONS,
 )
 DEFINITIONS = CATALOGUE
 

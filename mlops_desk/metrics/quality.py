@@ -81,10 +81,14 @@ def label_coverage(labelled: int, count: int) -> Measurement:
 
 
 def label_lag_hours(newest: datetime | None, newest_labelled: datetime | None) -> Measurement:
-    """Hours by which the newest labelled row is older than the newest row."""
+    """Hours by which the newest labelled row up to a chunk's end is older than the chunk's newest row.
+
+    Both are times of rows of the log, so it tells up to when there is ground truth, not when a label was written. Range [0, ∞), lower is
+    better; untested while no row up to there has a label. No default threshold: how late labels may be is for the user to say.
+    """
     if newest is None or newest_labelled is None:
         return untested("no labels yet" if newest is not None else "no row has a timestamp")
-    return measured((newest - newest_labelled).total_seconds() / SECONDS_AN_HOUR)
+    return measured(max(0.0, (newest - newest_labelled).total_seconds() / SECONDS_AN_HOUR))
 
 
 def expectation_failures(broken: int) -> Measurement:
@@ -122,6 +126,8 @@ DEFINITIONS: tuple[Definition, ...] = (
     _definition("freshness_hours", "Hours since the newest row", greatest=math.inf),
     _definition("label_coverage", "Label coverage", Direction.HIGHER),
     _definition("label_lag_hours", "Hours that labels lag", greatest=math.inf),
+    _definition("constant_columns", "Columns that became constant", greatest=math.inf),
+    _definition("schema_changes", "Columns that changed", greatest=math.inf),
     _definition("expectation_failures", "Broken expectations", greatest=math.inf),
     _definition("drifted_share", "Share of drifted columns", family=Family.DATA_DRIFT),
 )

@@ -59,7 +59,7 @@ def _deviation_error(table: ValueTable) -> float:
     return math.sqrt(max(fourth - variance**2 * (n - 3) / (n - 1), 0.0) / n) / (2.0 * math.sqrt(variance))
 
 
-def _at_ranks(table: ValueTable, ranks: Sequence[int], reference: ValueTable) -> tuple[float, float]:
+def at_ranks(table: ValueTable, ranks: Sequence[int], reference: ValueTable) -> tuple[float, float]:
     """Mean of the values at these ranks, and by how much it may be off.
 
     Within a cell a value is where rows that lie evenly, with the cell's mean and variance, have it; how tight the cell's bounds are, which
@@ -100,14 +100,14 @@ def _rank_bounds(counts: Counts, rank: Floats, deviations: Floats) -> tuple[Floa
 
 def median(table: ValueTable, reference: ValueTable) -> tuple[float, float]:
     """The median, midway between the two middle values of an even number, and by how much it may be off; 0 where exact."""
-    return _at_ranks(table, [(table.n - 1) // 2, table.n // 2], reference)
+    return at_ranks(table, [(table.n - 1) // 2, table.n // 2], reference)
 
 
 def _median_error(table: ValueTable, reference: ValueTable) -> float:
     """Half the distance between the order statistics half a standard deviation of the binomial rank on either side."""
     half = math.sqrt(table.n) / 2.0
     ranks = (max(math.floor((table.n - 1) / 2 - half), 0), min(math.ceil((table.n - 1) / 2 + half), table.n - 1))
-    lower, upper = (_at_ranks(table, [rank], reference)[0] for rank in ranks)
+    lower, upper = (at_ranks(table, [rank], reference)[0] for rank in ranks)
     return (upper - lower) / 2.0
 
 

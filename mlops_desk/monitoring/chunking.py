@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from mlops_desk.aggregates.numbering import Slicing
-from mlops_desk.domain.periods import EPOCH, in_utc
+from mlops_desk.domain.model import Model
+from mlops_desk.domain.periods import EPOCH, in_local, in_utc
 from mlops_desk.domain.slicing import Chunk, Split
 from mlops_desk.monitoring.counting import ChunkId, CountedFiles, PartRecord
 
@@ -91,3 +93,16 @@ def _borders(
     if not firsts or not lasts:
         return None, None, key
     return moment(min(firsts), slicing), moment(max(lasts), slicing), key
+
+
+def reference_text(model: Model, chunks: Iterable[Chunk]) -> str:
+    """The reference in words: its days, and its files where it has its own."""
+    known = [chunk for chunk in chunks if chunk.split is Split.REFERENCE]
+    starts = [chunk.start for chunk in known if chunk.start is not None]
+    ends = [chunk.end for chunk in known if chunk.end is not None]
+    paths = ", ".join(model.reference.paths)
+    if not starts or not ends:
+        return paths
+    last = in_local(max(ends), model.chunks.timezone) - timedelta(microseconds=1 if model.chunks.by_time else 0)
+    days = f"{in_local(min(starts), model.chunks.timezone):%Y-%m-%d} – {last:%Y-%m-%d}"
+    return f"{days} ({paths})" if paths else days

@@ -6,7 +6,8 @@ a late label the files of its rows, and a file that is gone leaves no trace. Bod
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from mlops_desk.aggregates.numbering import Slicing, batches_by_order, batches_o
 from mlops_desk.aggregates.packing import packed, unpacked
 from mlops_desk.aggregates.parts import Batch
 from mlops_desk.aggregates.plan import ScanPlan
+from mlops_desk.aggregates.signals import SignalTables
 from mlops_desk.aggregates.slices import FeatureTables, OutcomeTables, together
 from mlops_desk.domain.slicing import Split
 from mlops_desk.warehouse.cache import Cache
@@ -28,7 +30,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from mlops_desk.aggregates.source import Source
+
 ChunkId = tuple[Split, int]
+FileKeys = tuple[str, str, str, str]
+"""Cache keys of a file: of its index, its features, its outcomes and its signals; empty for what is not counted."""
 Tell = Callable[[int], None]
 """Told of how many rows were counted."""
 
@@ -52,13 +58,14 @@ class CountedFiles:
 
     Attributes
     ----------
-    records : parts by file fingerprint. features, outcomes : cache keys of bodies by file fingerprint. labels : names of the labels of each log file.
+    records : parts by file fingerprint. features, outcomes, signals : cache keys of bodies by file fingerprint. labels : names of the labels of each log file.
     rows_scanned : rows of the files that were read now.
     """
 
     records: dict[str, tuple[PartRecord, ...]] = field(default_factory=dict)
     features: dict[str, str] = field(default_factory=dict)
     outcomes: dict[str, str] = field(default_factory=dict)
+    signals: dict[str, str] = field(default_factory=dict)
     rows_scanned: int = 0
 
     def files_of(self, chunk: ChunkId) -> list[str]:
@@ -80,7 +87,8 @@ class CountedFiles:
 
     def chunk_fingerprint(self, files: Sequence[str]) -> str:
         """Names everything that the tables of a chunk depend on, given its files."""
-        return digest((), *sorted(f"{self.features[file]} {self.outcomes.get(file, '')}" for file in files))
+        names = (f"{self.features[file]} {self.outcomes.get(file, '')} {self.signals.get(file, '')}" for file in files)
+        return digest((), *sorted(names))
 
 
 class UnreadableFiles(Exception):
@@ -128,7 +136,7 @@ class Counter:
         `order` names what a row's chunk depends on beside its own file; `fresh` scans everything anew.
         """
         found = CountedFiles()
-        keys: dict[str, tuple[str, str, str]] = {}
+        keys: dict[str, FileKeys] = {}
         for footers, split in groups:
             for footer in footers:
                 keys[footer.file.fingerprint] = self._keys(footer, order, split)
@@ -138,50 +146,63 @@ class Counter:
             missing = [
                 footer for footer in footers if not self._is_counted(keys[footer.file.fingerprint], known, present)
             ]
-            by_order = self._slicing.periods is None
-            scanned = list(footers) if missing and by_order else missing
+            scanned = list(footers) if missing and self.by_order else missing
             self._scan(scanned, split, keys, tell)
             found.rows_scanned += sum(footer.rows for footer in scanned)
         indices = self._cache.get(some[0] for some in keys.values())
-        for file, (index, features, outcomes) in keys.items():
+        for file, (index, features, outcomes, signals) in keys.items():
             found.records[file] = msgspec.json.decode(indices[index], type=tuple[PartRecord, ...])
             found.features[file] = features
             if outcomes:
                 found.outcomes[file] = outcomes
+            if signals:
+                found.signals[file] = signals
         return found
 
-    def _keys(self, footer: Footer, order: str, split: Split | None) -> tuple[str, str, str]:
-        """Cache keys of a file: of its index, its features and its outcomes."""
+    def _keys(self, footer: Footer, order: str, split: Split | None) -> FileKeys:
+        """Cache keys of a file."""
         file, prefix = footer.file.fingerprint, f"{self._model}:"
         order = f"{order}:{split or 'both'}"
         features = f"{prefix}F:{self._plan.feature_digest}:{order}:{file}"
-        outcomes = ""
+        outcomes = signals = ""
+        labels = self._label_names.get(file, "")
         if self._plan.outcome is not None:
-            labels = self._label_names.get(file, "")
             outcomes = f"{prefix}O:{self._plan.outcome_digest}:{order}:{file}:{labels}"
-        return f"{prefix}I:{self._plan.feature_digest}:{order}:{file}", features, outcomes
+        if self._plan.signals is not None:
+            signals = (
+                f"{prefix}S:{self._plan.signal_digest}:{order}:{file}:{labels if self._plan.signals.label else ''}"
+            )
+        return f"{prefix}I:{self._plan.feature_digest}:{order}:{file}", features, outcomes, signals
 
     @staticmethod
-    def _is_counted(keys: tuple[str, str, str], known: Mapping[str, bytes], present: set[str]) -> bool:
+    def _is_counted(keys: FileKeys, known: Mapping[str, bytes], present: set[str]) -> bool:
         return keys[0] in known and all(key in present for key in keys[1:] if key)
 
-    def _scan(
-        self, footers: Sequence[Footer], split: Split | None, keys: Mapping[str, tuple[str, str, str]], tell: Tell
-    ) -> None:
+    def _scan(self, footers: Sequence[Footer], split: Split | None, keys: Mapping[str, FileKeys], tell: Tell) -> None:
         """Scans files and keeps what they hold."""
         if not footers:
             return
-        for batch in batches_for(self._connection, footers, self._slicing, split):
+        for batch in self.batches(footers, split):
             self._scan_batch(batch, keys)
             tell(batch.rows)
 
-    def _scan_batch(self, batch: Batch, keys: Mapping[str, tuple[str, str, str]]) -> None:
-        """Scans one batch of files and keeps what each of them holds."""
+    @property
+    def by_order(self) -> bool:
+        """Whether the place of a row among all rows decides its chunk."""
+        return self._slicing.periods is None
+
+    def batches(self, footers: Sequence[Footer], split: Split | None) -> list[Batch]:
+        """Files cut into parts; of chunks that go by order, all files of a source must be given."""
+        if self.by_order:
+            return batches_by_order(self._connection, footers, self._slicing, split)
+        return batches_of(self._connection, footers, self._slicing, split)
+
+    @contextmanager
+    def opened(self, batch: Batch) -> Iterator[Source]:
+        """A batch with its labels as something to query."""
         import numpy as np
 
-        from mlops_desk.aggregates.outcomes import scan_outcomes
-        from mlops_desk.aggregates.scan import scan_features
-        from mlops_desk.aggregates.source import by_part, source
+        from mlops_desk.aggregates.source import source
 
         self._tables += 1
         name = f"side_{self._tables}"
@@ -189,26 +210,41 @@ class Counter:
         if any(footer.file.fingerprint in self._labels for footer in batch.footers):
             labels = np.concatenate([self._labels[footer.file.fingerprint] for footer in batch.footers])
         scanned = source(self._connection, batch, self._plan, name, labels)
-        time = nanoseconds_sql(self._slicing, batch.footers[0], "log.")
-        features = by_part(scan_features(scanned, time), batch)
+        try:
+            yield scanned
+        finally:
+            if scanned.positional:
+                self._connection.drop(name)
+
+    def _scan_batch(self, batch: Batch, keys: Mapping[str, FileKeys]) -> None:
+        """Scans one batch of files and keeps what each of them holds."""
+        from mlops_desk.aggregates.outcomes import scan_outcomes
+        from mlops_desk.aggregates.scan import scan_features
+        from mlops_desk.aggregates.signal_scan import scan_signals
+        from mlops_desk.aggregates.source import by_part
+
         outcomes: list[dict[str | None, Any]] = [{} for _ in batch.parts]
-        if self._plan.outcome is not None:
-            outcomes = by_part(scan_outcomes(scanned, self._plan.outcome), batch)
-        if scanned.positional:
-            self._connection.drop(name)
-        self._keep(batch, features, outcomes, keys)
+        signals: list[dict[str | None, Any]] = [{} for _ in batch.parts]
+        with self.opened(batch) as scanned:
+            time = nanoseconds_sql(self._slicing, batch.footers[0], "log.")
+            features = by_part(scan_features(scanned, time), batch)
+            if self._plan.outcome is not None:
+                outcomes = by_part(scan_outcomes(scanned, self._plan.outcome), batch)
+            if self._plan.signals is not None:
+                signals = by_part(scan_signals(scanned, self._plan.signals, time), batch)
+        self._keep(batch, features, (outcomes, signals), keys)
 
     def _keep(
         self,
         batch: Batch,
         features: Sequence[Mapping[str | None, FeatureTables]],
-        outcomes: Sequence[Mapping[str | None, OutcomeTables]],
-        keys: Mapping[str, tuple[str, str, str]],
+        others: Sequence[Sequence[Mapping[str | None, Any]]],
+        keys: Mapping[str, FileKeys],
     ) -> None:
-        """Keeps the tables of a batch's parts by file."""
+        """Keeps the tables of a batch's parts by file; `others` are outcomes and signals."""
         bodies = {}
         for file, indices in parts_by_file(batch).items():
-            index_key, feature_key, outcome_key = keys[file]
+            index_key, *body_keys = keys[file]
             records = []
             for index in indices:
                 part = batch.parts[index]
@@ -220,7 +256,7 @@ class Counter:
                     versions = self._versions(whole)
                     records.append(PartRecord(part.split.value, part.number, rows, first, last, versions))
             bodies[index_key] = msgspec.json.encode(records)
-            for key, tables in ((feature_key, features), (outcome_key, outcomes)):
+            for key, tables in zip(body_keys, (features, *others), strict=True):
                 if key:
                     bodies[key] = body_of(batch, indices, tables)
         self._cache.put(bodies)
@@ -241,6 +277,12 @@ class Counter:
     ) -> dict[ChunkId, dict[str, OutcomeTables]]:
         """The outcomes' half of some chunks by segment value (empty for all rows)."""
         return merged(self._cache, found.outcomes, chunks)
+
+    def signals(
+        self, found: CountedFiles, chunks: Mapping[ChunkId, Sequence[str]]
+    ) -> dict[ChunkId, dict[str, SignalTables]]:
+        """The signals of some chunks by segment value (empty for all rows)."""
+        return merged(self._cache, found.signals, chunks)
 
 
 def batches_for(

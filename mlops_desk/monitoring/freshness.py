@@ -46,6 +46,6 @@ def refreshed_freshness(model: Model, store: Store, now: datetime) -> AlertChang
     with store.evaluation(model.id, last.inputs_hash, now) as writer:
         writer.write_values([value])
         writer.write_notes(notes)
-        changes = update_alerts(writer, rules_of(monitors, hours), now)
+        changes = update_alerts(writer, rules_of(model, monitors, hours), now)
         writer.conclude(now, last.log)
     return changes

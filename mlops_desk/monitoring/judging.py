@@ -42,6 +42,11 @@ class Judged:
     threshold: Threshold | None
 
 
+def grows(key: SeriesKey) -> bool:
+    """Whether a series grows with the rows of a chunk; of what a user's SQL says, it may."""
+    return key.metric in GROWING or key.family is Family.BUSINESS
+
+
 def threshold_of(request: Request, chunk_hours: float | None) -> Threshold | None:
     """What a request's values are held against."""
     monitor = request.monitor
@@ -67,12 +72,11 @@ def judged_values(
     threshold = series.threshold
     limits = _limits(series, course, whole, calibrated)
     splits = {split: split.value for split in Split}  # looking a member's value up is slow
-    grows = series.key.metric in GROWING
     only_warns = series.request.monitor.severity is Severity.WARNING
     found = []
     for index, (chunk, measurement) in enumerate(zip(chunks, series.measurements, strict=True)):
         held = limits[index]
-        if grows and not chunk.complete:
+        if grows(series.key) and not chunk.complete:
             held = replace(held, lower=None, warn_lower=None)  # the rest of the period's rows may still come
         if chunk.split is Split.REFERENCE:
             judged = reference_verdict(measurement)
@@ -105,7 +109,7 @@ def _limits(
     known = [value for value in course if value is not None]
     needs_whole = len(known) < LEAST_REFERENCE_CHUNKS or series.request.definition.family is Family.DATA_QUALITY
     own = None
-    if series.key.metric in GROWING:
+    if grows(series.key):
         own = sum(known) / len(known) if known else None
     elif needs_whole:
         own = whole().value

@@ -6,19 +6,15 @@ A slice is a chunk, or a segment of one. Whatever the laboratory says of a slice
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 
-from mlops_desk.aggregates.expected import ExpectedTable
-from mlops_desk.aggregates.slices import FeatureTables, OutcomeTables
+from mlops_desk.aggregates.slices import OutcomeTables
 from mlops_desk.aggregates.tables import CategoryTable, ValueTable
 from mlops_desk.domain.metric import Convention, Family, Measurement, SeriesKey, untested
 from mlops_desk.domain.model import Model
 from mlops_desk.domain.schema import Column, Kind, Task
-from mlops_desk.domain.slicing import Chunk
 from mlops_desk.metrics import quality
 from mlops_desk.metrics.calibration import calibration
-from mlops_desk.metrics.class_estimation import ClassCalibrators, estimated_classes
+from mlops_desk.metrics.class_estimation import estimated_classes
 from mlops_desk.metrics.concept import accuracy_effects, class_estimation_gap, estimation_gap, label_shift
 from mlops_desk.metrics.direct_loss import estimated_errors
 from mlops_desk.metrics.estimated_fairness import (
@@ -35,10 +31,11 @@ from mlops_desk.metrics.reconstruction import PCA_RECONSTRUCTION, reconstruction
 from mlops_desk.metrics.regression import regression_performance
 from mlops_desk.metrics.regression_fairness import regression_fairness
 from mlops_desk.metrics.separability import DOMAIN_CLASSIFIER_AUC, WHOLE_ONLY
+from mlops_desk.metrics.structure import constant_columns
 from mlops_desk.metrics.univariate import categorical_drift, numeric_drift
 from mlops_desk.monitoring.expectations import broken_checks
-from mlops_desk.monitoring.learned import NOTHING_LEARNED, Learned
 from mlops_desk.monitoring.requests import (
+    CONSTANT_COLUMNS,
     DRIFT_FAMILIES,
     DRIFTED_SHARE,
     DUPLICATE_RATE,
@@ -47,6 +44,8 @@ from mlops_desk.monitoring.requests import (
     target_column,
 )
 from mlops_desk.monitoring.seeds import seed_of
+from mlops_desk.monitoring.signals import SIGNAL_FAMILIES, signal
+from mlops_desk.monitoring.slice_set import Slice, SliceSet, tables_of
 
 Measured = dict[SeriesKey, list[Measurement | None]]
 """Measurements along the slices; None where a slice says nothing of the series."""
@@ -55,46 +54,6 @@ Along = dict[str, list[tuple[int, Reading]]]
 OfOutcomes = dict[tuple[int, int], tuple[OutcomeTables, dict[str, Measurement]]]
 """Measurements by metric, by identity of the outcomes and least rows; holding the outcomes keeps their identity theirs."""
 EMPTY_VALUES = "the rows at hand have no such column"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Slice:
-    """One chunk, or a segment of it, with its tables and what is learned of its rows.
-
-    Attributes
-    ----------
-    outcomes : None for a model without a task. expected : expected labels of a multiclass model, where estimates are asked for.
-    """
-
-    chunk: Chunk
-    features: FeatureTables
-    outcomes: OutcomeTables | None
-    expected: ExpectedTable | None = None
-    learned: Learned = NOTHING_LEARNED
-
-
-@dataclass(frozen=True, kw_only=True)
-class SliceSet:
-    """The slices of all rows or of one segment, and the whole reference they are compared with.
-
-    Attributes
-    ----------
-    segment : `column=value`, None for all rows. newest : time of the newest row of the log.
-    class_calibrators : of a multiclass model, where estimates are asked for and the reference has such rows.
-    """
-
-    segment: str | None
-    slices: tuple[Slice, ...]
-    reference: Slice
-    newest: datetime | None
-    now: datetime
-    class_calibrators: ClassCalibrators | None = None
-
-    @property
-    def no_estimate(self) -> str | None:
-        """Why a multiclass model has no estimates, None where it has."""
-        known = self.class_calibrators
-        return "the reference has no rows of this segment" if known is None else known.unusable
 
 
 class Measurer:
@@ -127,6 +86,8 @@ class Measurer:
             return {self._key(request): list(self._drift(request, self._set.slices))}
         if family is Family.DATA_QUALITY:
             return {self._key(request): [self._quality(request, one) for one in self._set.slices]}
+        if family in SIGNAL_FAMILIES:
+            return {self._key(request): [signal(self._model, self._set, request, one) for one in self._set.slices]}
         return self._from_readings(request)
 
     def whole(self, request: Request, key: SeriesKey) -> Measurement:
@@ -137,6 +98,8 @@ class Measurer:
             return self._drift(request, [reference])[0]
         if family is Family.DATA_QUALITY:
             return self._quality(request, reference)
+        if family in SIGNAL_FAMILIES:
+            return signal(self._model, self._set, request, reference)
         for _, reading in self._shared(request, [reference]).get(key.metric, ()):
             if (reading.group, reading.class_) == (key.group, key.class_):
                 return reading.measurement
@@ -210,7 +173,18 @@ class Measurer:
             )
         if metric == "freshness_hours":
             return quality.freshness_hours(self._set.newest, self._set.now)
-        return untested("this version does not compute it")
+        if metric == CONSTANT_COLUMNS:
+            named, ignored = request.monitor.columns, self._model.columns.latency
+            whole, own = (
+                {
+                    name: table
+                    for name, table in tables_of(part).items()
+                    if name != ignored and ("*" in named or name in named)
+                }
+                for part in (self._set.reference, one)
+            )
+            return constant_columns(own, whole, rows, request.monitor.min_rows)
+        return one.answers.get(metric, untested("it is told of the chunks of all rows only"))
 
     def _quality_of_column(self, request: Request, one: Slice) -> Measurement:
         """One of the rates of a column."""

@@ -2,36 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
 from mlops_desk.aggregates.packing import packed, unpacked
 from mlops_desk.aggregates.plan import ScanPlan
 from mlops_desk.aggregates.slices import FeatureTables, OutcomeTables, together
-from mlops_desk.domain.errors import UserError
+from mlops_desk.domain.errors import ExpressionFailure, UserError
 from mlops_desk.domain.metric import MetricValue, SeriesKey
 from mlops_desk.domain.model import Desk, Model
 from mlops_desk.domain.monitor import Monitor
 from mlops_desk.domain.overview import DataNote, NoteLevel
-from mlops_desk.domain.periods import in_local
 from mlops_desk.domain.progress import CancelToken, Progress, ProgressSink
 from mlops_desk.domain.slicing import Chunk, Split
 from mlops_desk.monitoring.alerting import AlertRule
-from mlops_desk.monitoring.chunking import chunks_now, newest_row, versions_of
+from mlops_desk.monitoring.chunking import chunks_now, newest_row, reference_text, versions_of
 from mlops_desk.monitoring.counting import ChangingFiles, ChunkId, CountedFiles, Counter, UnreadableFiles
 from mlops_desk.monitoring.expecting import ExpectedCounter
 from mlops_desk.monitoring.freshness import chunk_hours
 from mlops_desk.monitoring.inputs import Inputs, configuration_digest, find_inputs
 from mlops_desk.monitoring.learning import Learning
-from mlops_desk.monitoring.measuring import Slice, SliceSet
 from mlops_desk.monitoring.preparation import Preparation, Prepared
-from mlops_desk.monitoring.remarks import remarks
+from mlops_desk.monitoring.remarks import left_out, remarks
 from mlops_desk.monitoring.requests import WHOLE_SEGMENT, wants_expected
 from mlops_desk.monitoring.rules import rules_of
 from mlops_desk.monitoring.series import ChunkTables, SeriesBuilder, Subject
+from mlops_desk.monitoring.signals import watches_signals
+from mlops_desk.monitoring.slice_set import Slice, SliceSet
+from mlops_desk.monitoring.telling import Telling
 from mlops_desk.store.archive import Store
 from mlops_desk.store.distributions import Histogram
 from mlops_desk.store.records import LogSummary
@@ -140,14 +141,21 @@ class ModelPass:
         """The whole pass; raises UnreadableFiles for files that are to be left out, UserError where nothing can be judged."""
         try:
             return self._run(inputs, broken)
-        except self._connection.engine_errors as error:
+        except self._failures as error:
             self._refuse_changing(inputs, broken)
             whole = [file for file in inputs.all if file.path not in broken]
             footers, quarantined = read_footers(self._connection, whole)
             reasons = {one.path: one.reason for one in quarantined} | unreadable_files(self._connection, footers)
+            if not reasons and isinstance(error, ExpressionFailure):
+                raise UserError(str(error)) from error
             if not reasons:
                 raise UserError(f"models.{self._model.id}: its rows cannot be read: {first_line(error)}") from error
             raise UnreadableFiles(reasons) from error
+
+    @property
+    def _failures(self) -> tuple[type[Exception], ...]:
+        """What broken files raise, and SQL of desk.toml that has no answer."""
+        return (*self._connection.engine_errors, ExpressionFailure)
 
     def _run(self, inputs: Inputs, broken: Mapping[Path, str]) -> Found:
         self._progress(Progress(stage="looking at the files", share=0.01))
@@ -163,7 +171,9 @@ class ModelPass:
         base = digest((), configuration_digest(self._model), tally.reference_name)
         names = {ident: digest((), base, tally.files.chunk_fingerprint(tally.by_chunk[ident])) for ident in chunks}
         last = max((ident for ident in chunks if ident[0] is Split.ANALYSIS), default=None)
-        marked = {ident: name + (NEWEST if ident == last else "") for ident, name in names.items()}
+        fronts = self._telling(prepared, tally).fronts()
+        fronted = {i: f"{name}:{fronts[i]}" if i in fronts else name for i, name in names.items()}
+        marked = {ident: name + (NEWEST if ident == last else "") for ident, name in fronted.items()}
         known = {split: self._store.chunk_fingerprints(self._model.id, split) for split in Split}
         stale = [i for i, one in chunks.items() if self._full or known[one.split].get(one.key) != marked[i]]
         renewed = [i for i in stale if self._full or _plain(known[i[0]].get(chunks[i].key)) != names[i]]
@@ -198,13 +208,13 @@ class ModelPass:
             renewed=sum(ident[0] is Split.ANALYSIS for ident in renewed),
             values=tuple(values),
             histograms=tuple(histograms),
-            notes=(*prepared.notes, *self._left_out(prepared, chunks), *self._notes),
+            notes=(*prepared.notes, *left_out(self._model, prepared, chunks.values()), *self._notes),
             rows=rows,
             rows_scanned=self._rows_scanned,
             newest=newest,
             versions=versions_of(tally.files),
-            reference_text=_reference_text(self._model, chunks.values()),
-            rule_of=rules_of(self._monitors, chunk_hours(self._model)),
+            reference_text=reference_text(self._model, chunks.values()),
+            rule_of=rules_of(self._model, self._monitors, chunk_hours(self._model)),
         )
 
     def _stored(self, key: SeriesKey) -> list[MetricValue]:
@@ -313,7 +323,9 @@ class ModelPass:
             if name == WHOLE_SEGMENT:
                 subjects += self._subjects_of(prepared, tally, chunks, stale, newest, None, learning)
                 continue
-            own = self._tally(prepared, replace(prepared.plan, segment=name))
+            watched = watches_signals(self._model, self._monitors, prepared.columns, name)
+            plan = replace(prepared.plan, segment=name, signals=prepared.plan.signals if watched else None)
+            own = self._tally(prepared, plan)
             subjects += self._subjects_of(prepared, own, chunks, stale, newest, name, learning)
         return subjects
 
@@ -332,6 +344,8 @@ class ModelPass:
         features, outcomes = tally.counter.features(tally.files, some), tally.counter.outcomes(tally.files, some)
         of_reference = partial(self._reference_tables, tally, features, outcomes)
         reference = self._reference(tally, of_reference)
+        signals = tally.counter.signals(tally.files, some)
+        answers = self._telling(prepared, tally).told(some, features, signals, of_all=column is None)
         segments = (
             [""] if column is None else sorted({*reference, *(name for found in features.values() for name in found)})
         )
@@ -359,6 +373,8 @@ class ModelPass:
                     outcomes=outcomes[ident].get(segment, NO_OUTCOMES) if has_task else None,
                     expected=expected.get(ident, {}).get(segment),
                     learned=learned.of(ident, segment),
+                    signals=signals[ident].get(segment),
+                    answers=answers[ident].get(segment, {}),
                 )
                 for ident in own
             )
@@ -382,6 +398,20 @@ class ModelPass:
             chunks_of = partial(_chunk_tables, of_reference, segment)
             found.append(Subject(slices=sliced, reference_name=tally.reference_name, reference_chunks=chunks_of))
         return found
+
+    def _telling(self, prepared: Prepared, tally: Tally) -> Telling:
+        """What is told of the chunks of a tally beside their tables."""
+        return Telling(
+            connection=self._connection,
+            cache=self._cache,
+            model=self._model,
+            plan=tally.plan,
+            prepared=prepared,
+            counter=tally.counter,
+            files=tally.files,
+            by_chunk=tally.by_chunk,
+            fresh=self._full,
+        )
 
     def _expected(
         self,
@@ -443,27 +473,6 @@ class ModelPass:
         restored: dict[str, tuple[FeatureTables, OutcomeTables | None]] = unpacked(body)
         return restored
 
-    def _left_out(self, prepared: Prepared, chunks: Mapping[ChunkId, Chunk]) -> list[DataNote]:
-        """A note of the rows that belong to no chunk."""
-        rows = sum(footer.rows for footer in (*prepared.log, *prepared.reference))
-        missing = rows - sum(chunk.rows for chunk in chunks.values())
-        if missing <= 0:
-            return []
-        why = (
-            "have no usable timestamp"
-            if self._model.logs.filter is None
-            else "have no usable timestamp or are filtered out"
-        )
-        if self._model.chunks.every is None:
-            why = "belong to no chunk"
-        text = f"{missing:,} rows {why} and are left out"
-        level = NoteLevel.WARNING if self._model.logs.filter is None else NoteLevel.NOTICE
-        return [
-            DataNote(
-                level=level, code="rows_left_out", place=self._model.columns.timestamp or "", text=text, count=missing
-            )
-        ]
-
 
 NO_FEATURES = FeatureTables(rows=0)
 NO_OUTCOMES = OutcomeTables(rows=0, labelled=0)
@@ -481,23 +490,10 @@ def _reference_files(tally: Tally) -> dict[ChunkId, list[str]]:
 
 
 def _plain(fingerprint: str | None) -> str | None:
-    """A fingerprint without the mark of the newest chunk."""
-    return None if fingerprint is None else fingerprint.removesuffix(NEWEST)
+    """A fingerprint without the marks of the newest chunk and of the front of labels."""
+    return None if fingerprint is None else fingerprint.partition(":")[0]
 
 
 def _whole_chunk(rows: int) -> Chunk:
     """The whole reference in the place of a chunk."""
     return Chunk(split=Split.REFERENCE, key="", index=0, start=None, end=None, rows=rows)
-
-
-def _reference_text(model: Model, chunks: Iterable[Chunk]) -> str:
-    """The reference in words: its days, and its files where it has its own."""
-    known = [chunk for chunk in chunks if chunk.split is Split.REFERENCE]
-    starts = [chunk.start for chunk in known if chunk.start is not None]
-    ends = [chunk.end for chunk in known if chunk.end is not None]
-    paths = ", ".join(model.reference.paths)
-    if not starts or not ends:
-        return paths
-    last = in_local(max(ends), model.chunks.timezone) - timedelta(microseconds=1 if model.chunks.by_time else 0)
-    days = f"{in_local(min(starts), model.chunks.timezone):%Y-%m-%d} – {last:%Y-%m-%d}"
-    return f"{days} ({paths})" if paths else days

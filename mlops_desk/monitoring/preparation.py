@@ -14,7 +14,7 @@ import msgspec
 
 from mlops_desk.aggregates.numbering import Slicing, local_sql
 from mlops_desk.aggregates.parts import ReferencePeriod, TimeColumn, has_offset, split_of_file
-from mlops_desk.aggregates.plan import ScanPlan
+from mlops_desk.aggregates.plan import FORMAT, LabelPlan, ScanPlan
 from mlops_desk.aggregates.planning import Wanted, scan_plan
 from mlops_desk.domain.errors import UserError
 from mlops_desk.domain.metric import Family
@@ -26,6 +26,8 @@ from mlops_desk.domain.schema import Column, Kind, Role
 from mlops_desk.domain.slicing import Split
 from mlops_desk.monitoring.inputs import Inputs, configuration_digest
 from mlops_desk.monitoring.requests import DUPLICATE_RATE, asks_for, asks_for_family, requests_of
+from mlops_desk.monitoring.signal_planning import label_plan, signal_plan
+from mlops_desk.monitoring.signals import check_latency, latency_columns, output_columns
 from mlops_desk.warehouse.cache import Cache
 from mlops_desk.warehouse.connection import Connection, literal, quoted
 from mlops_desk.warehouse.discovery import SourceFile, digest
@@ -105,6 +107,7 @@ class Preparation:
         self._refuse_nothing(inputs, log, reference)
         types, reference_types = common_types(log), common_types(reference)
         check_columns(self._model, types, reference_types)
+        check_latency(self._model, self._monitors, types)
         self._check_filter(log, reference)
         slicing = self._slicing(common_types([*reference, *log]))
         slicing = self._with_readable_times([*reference, *log], slicing)
@@ -124,7 +127,8 @@ class Preparation:
             differing |= dict.fromkeys(truths, "TINYINT")
             classes = tuple(as_number(one) for one in classes)
         reference_digest = digest([footer.file for footer in rows.footers], rows.predicate)
-        columns, plan = self._planned(types, rows, slicing, classes, differing, reference_digest)
+        label = label_plan(self._model, labels, both, classes)
+        columns, plan = self._planned(types, both, rows, slicing, classes, differing, reference_digest, label)
         for monitor in self._monitors:
             requests_of(self._model, monitor, columns)
         self._note_columns(columns)
@@ -314,18 +318,20 @@ class Preparation:
     def _planned(
         self,
         types: dict[str, str],
+        both: dict[str, str],
         rows: ReferenceRows,
         slicing: Slicing,
         classes: Sequence[str],
         differing: Mapping[str, str],
         reference_digest: str,
+        label: LabelPlan | None,
     ) -> tuple[tuple[Column, ...], ScanPlan]:
         """Columns and plan, from the cache where nothing they depend on changed."""
         named = digest(
             (),
             configuration_digest(self._model),
             reference_digest,
-            repr((types, tuple(differing.items()), tuple(classes), slicing.name)),
+            repr((FORMAT, types, both, tuple(differing.items()), tuple(classes), slicing.name, label)),
         )
         key = f"{self._model.id}:P:{named}"
         body = None if self._fresh else self._cache.get([key]).get(key)
@@ -341,6 +347,7 @@ class Preparation:
                 labels=classes,
                 differing=differing.items(),
             )
+            plan = replace(plan, signals=signal_plan(self._connection, self._model, self._monitors, both, label))
             body = msgspec.json.encode((columns, plan))
             self._cache.put({key: body})
         return msgspec.json.decode(body, type=tuple[tuple[Column, ...], ScanPlan])
@@ -367,6 +374,8 @@ class Preparation:
             everything=any("*" in monitor.columns or not monitor.columns for monitor in exact),
             repeats=self._repeats(),
             group_scores=any(asks_for_family(monitor, Family.ESTIMATED_FAIRNESS) for monitor in self._monitors),
+            numbers=latency_columns(self._model, self._monitors),
+            outputs=output_columns(self._model, self._monitors),
         )
 
     def _repeats(self) -> tuple[str, ...]:
@@ -419,10 +428,10 @@ class Preparation:
             if column.role is Role.IGNORED and column.name not in said:
                 text = f"column {column.name!r} is not compared: {column.reason}"
                 self._note(NoteLevel.NOTICE, "column_ignored", column.name, text)
-        roles, place = self._model.columns, "this version computes no metric of it"
-        for key, name in (("latency", roles.latency), ("requester", roles.requester)):
-            if name is not None:
-                self._note(NoteLevel.NOTICE, f"{key}_unused", name, f"{key} column {name!r}: {place}")
+        requester = self._model.columns.requester
+        if requester is not None:
+            text = f"requester column {requester!r}: this version computes no metric of it"
+            self._note(NoteLevel.NOTICE, "requester_unused", requester, text)
         if self._model.gate is not None:
             self._note(
                 NoteLevel.NOTICE,
@@ -433,9 +442,6 @@ class Preparation:
         if any(trigger.armed for trigger in self._model.triggers):
             text = "armed triggers start nothing: this version retrains by the button and the command line only"
             self._note(NoteLevel.WARNING, "trigger_unused", "triggers", text)
-        for metric in self._model.business:
-            text = f"business metric {metric.id!r} is not computed: this version computes the value matrix only"
-            self._note(NoteLevel.NOTICE, "business_unused", metric.id, text)
         if self._model.columns.weight is not None:
             text = "rows count once: this version does not weigh them"
             self._note(NoteLevel.WARNING, "weight_unused", self._model.columns.weight, text)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from mlops_desk.aggregates.slices import FeatureTables, OutcomeTables
 from mlops_desk.aggregates.tables import CategoryTable, ValueTable
 from mlops_desk.domain.model import Model
 from mlops_desk.domain.overview import DataNote, NoteLevel
 from mlops_desk.domain.schema import Task
-from mlops_desk.domain.slicing import Split
-from mlops_desk.monitoring.measuring import Slice, SliceSet
+from mlops_desk.domain.slicing import Chunk, Split
+from mlops_desk.monitoring.preparation import Prepared
 from mlops_desk.monitoring.requests import target_column
+from mlops_desk.monitoring.slice_set import Slice, SliceSet
 
 NAMED = 8
 """Columns that one note names."""
@@ -63,3 +64,17 @@ def _classes(model: Model, reference: OutcomeTables | None, analysis: Sequence[S
         if len(classes) == 1:
             text = f"all labels of {what} are {classes[0]!r}: what needs two classes is untested"
             yield DataNote(level=NoteLevel.WARNING, code="one_class", place=place, text=text, count=found[classes[0]])
+
+
+def left_out(model: Model, prepared: Prepared, chunks: Iterable[Chunk]) -> list[DataNote]:
+    """A note of the rows that belong to no chunk."""
+    rows = sum(footer.rows for footer in (*prepared.log, *prepared.reference))
+    missing = rows - sum(chunk.rows for chunk in chunks)
+    if missing <= 0:
+        return []
+    why = "have no usable timestamp" if model.logs.filter is None else "have no usable timestamp or are filtered out"
+    if model.chunks.every is None:
+        why = "belong to no chunk"
+    text = f"{missing:,} rows {why} and are left out"
+    level = NoteLevel.WARNING if model.logs.filter is None else NoteLevel.NOTICE
+    return [DataNote(level=level, code="rows_left_out", place=model.columns.timestamp or "", text=text, count=missing)]

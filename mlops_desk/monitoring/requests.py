@@ -12,12 +12,14 @@ from mlops_desk.domain.model import Model
 from mlops_desk.domain.monitor import Monitor
 from mlops_desk.domain.schema import Column, Kind, Role, Task
 from mlops_desk.metrics import catalogue
+from mlops_desk.metrics.business import business_definition
 
 DRIFT_FAMILIES = (Family.DATA_DRIFT, Family.PREDICTION_DRIFT, Family.LABEL_DRIFT)
 WHOLE_SEGMENT = "*"
 DRIFTED_SHARE = "drifted_share"
 DUPLICATE_RATE = "duplicate_rate"
 EXPECTATION_FAILURES = "expectation_failures"
+CONSTANT_COLUMNS, SCHEMA_CHANGES, LABEL_LAG = "constant_columns", "schema_changes", "label_lag_hours"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +52,10 @@ def monitors_of(model: Model) -> tuple[Monitor, ...]:
         _check_metrics(model, number, monitor)
     if model.expectations and not any(asks_for(one, EXPECTATION_FAILURES, Family.DATA_QUALITY) for one in monitors):
         monitors = (*monitors, Monitor(metrics=(EXPECTATION_FAILURES,), family=Family.DATA_QUALITY))
+    names = (one.id for one in model.business)
+    unasked = tuple(name for name in names if not any(asks_for(one, name, Family.BUSINESS) for one in monitors))
+    if unasked:
+        monitors = (*monitors, Monitor(metrics=unasked, family=Family.BUSINESS))
     return monitors
 
 
@@ -68,7 +74,7 @@ def asks_for_family(monitor: Monitor, family: Family) -> bool:
 def _check_metrics(model: Model, number: int, monitor: Monitor) -> None:
     place = f"models.{model.id}.monitors[{number}]"
     for metric in monitor.metrics:
-        found = catalogue.definitions(metric)
+        found = definitions_of(model, metric)
         if not found:
             near = catalogue.nearest(metric)
             hint = f"; did you mean {near}?" if near else ""
@@ -76,22 +82,29 @@ def _check_metrics(model: Model, number: int, monitor: Monitor) -> None:
         if monitor.family is not None and monitor.family not in [one.family for one in found]:
             has = ", ".join(one.family.value for one in found)
             raise UserError(f"desk.toml: {place}: {metric} is not of family {monitor.family.value}; it is of {has}")
-    if not monitor.metrics and monitor.family is not None and not any(True for _ in _of_family(monitor.family)):
+    if not monitor.metrics and monitor.family is not None and not any(True for _ in _of_family(model, monitor.family)):
         raise UserError(f"desk.toml: {place}.family: this version computes no metric of family {monitor.family.value}")
 
 
-def _of_family(family: Family) -> Iterator[Definition]:
-    return (one for one in catalogue.DEFINITIONS if one.family is family)
+def definitions_of(model: Model, metric: str) -> tuple[Definition, ...]:
+    """What the catalogue and desk.toml say of a metric in every family that has it; empty for an unknown id."""
+    own = tuple(business_definition(one) for one in model.business if one.id == metric)
+    return (*catalogue.definitions(metric), *own)
+
+
+def _of_family(model: Model, family: Family) -> Iterator[Definition]:
+    own = (business_definition(one) for one in model.business)
+    return (one for one in (*catalogue.DEFINITIONS, *own) if one.family is family)
 
 
 def requests_of(model: Model, monitor: Monitor, columns: Sequence[Column]) -> list[Request]:
     """What a monitor asks for; raises UserError for a column that the log does not have or that cannot be compared."""
     definitions: Iterable[Definition]
     if monitor.metrics:
-        definitions = [one for metric in monitor.metrics for one in catalogue.definitions(metric)]
+        definitions = [one for metric in monitor.metrics for one in definitions_of(model, metric)]
         definitions = [one for one in definitions if monitor.family in (None, one.family)]
     else:
-        definitions = [] if monitor.family is None else list(_of_family(monitor.family))
+        definitions = [] if monitor.family is None else list(_of_family(model, monitor.family))
     _check_columns(model, monitor, columns)
     wanted = [one for one in definitions if _fits_task(model, one)]
     return [request for one in wanted for request in _requests(model, monitor, one, columns)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -24,8 +24,9 @@ from mlops_desk.monitoring.calibrating import Level, NullLimits, level
 from mlops_desk.monitoring.freshness import FRESHNESS, chunk_hours
 from mlops_desk.monitoring.histograms import display_histogram
 from mlops_desk.monitoring.judging import Judged, drifted_shares, judged_values, threshold_of
-from mlops_desk.monitoring.measuring import Measured, Measurer, Slice, SliceSet, reading_name
+from mlops_desk.monitoring.measuring import Measured, Measurer, reading_name
 from mlops_desk.monitoring.requests import DRIFT_FAMILIES, DRIFTED_SHARE, WHOLE_SEGMENT, Request, requests_of
+from mlops_desk.monitoring.slice_set import Slice, SliceSet, tables_of
 from mlops_desk.store.distributions import Histogram
 from mlops_desk.warehouse.cache import Cache
 from mlops_desk.warehouse.discovery import digest
@@ -300,11 +301,11 @@ class SeriesBuilder:
         """Display histograms of every compared column in the slices."""
         slices, reference = subject.slices.slices, subject.slices.reference
         found = []
-        for column, whole in _tables(reference).items():
+        for column, whole in tables_of(reference).items():
             tables = [
                 (one.chunk.split.value, one.chunk.key, table)
                 for one in slices
-                if (table := _tables(one).get(column)) is not None
+                if (table := tables_of(one).get(column)) is not None
             ]
             histogram = display_histogram(column, whole, tables, subject.slices.segment)
             if histogram is not None:
@@ -315,11 +316,6 @@ class SeriesBuilder:
 def _text_of(key: SeriesKey) -> str:
     """A series key as text."""
     return repr((key.family.value, key.metric, key.convention.value, key.column, key.group, key.class_, key.segment))
-
-
-def _tables(one: Slice) -> Mapping[str, ValueTable | CategoryTable]:
-    """Tables of a slice's columns."""
-    return {**one.features.numeric, **one.features.categorical}
 
 
 def _is_analysis(one: Slice, key: str) -> bool:

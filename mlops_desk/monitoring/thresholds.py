@@ -99,8 +99,10 @@ def _quality_threshold(id: str, chunk_hours: float | None) -> Threshold | None:
         return RateThreshold()
     if id == "rows":
         return _DEVIATION
-    if id == "expectation_failures":
+    if id in ("expectation_failures", "schema_changes"):
         return ConstantThreshold(upper=0.0)
+    if id == "constant_columns":
+        return DeviationThreshold(upper=3.0)
     if id == "freshness_hours" and chunk_hours is not None:
         return ConstantThreshold(upper=2 * chunk_hours)
     return None

@@ -1,4 +1,4 @@
-"""Checks SQL of desk.toml before it reaches the engine: one scalar expression over the log's columns, and nothing else.
+"""Checks SQL of desk.toml before it reaches the engine: one scalar or aggregate expression over the log's columns, and nothing else.
 
 A row's answer must be the same whenever it is asked for, or an evaluation of what is new would differ from one of everything. So only
 functions pass that the engine calls consistent, less those that it calls so and that look at the clock, and macros made of such functions.
@@ -39,20 +39,25 @@ MACROS = "select lower(function_name), macro_definition from duckdb_functions() 
 
 def check_predicate(connection: Connection, sql: str, relation: str, place: str) -> None:
     """Raises UserError, naming `place` in desk.toml, where `sql` is no scalar expression that the rows of a relation have a value for."""
-    bare = QUOTED.sub("''", sql)
-    if "--" in bare or "/*" in bare or ";" in bare:
-        raise UserError(f"{place}: a comment or a semicolon does not belong into an expression: {sql}")
-    selected = _selected(_tree(connection, sql, place), place)
+    selected = selected_expression(connection, sql, place, "country = 'DE'")
     try:
         columns = {row[0].lower() for row in connection.rows(f"describe select * from {relation}")}
-        _check_parts(selected, connection, columns, place)
+        check_parts(selected, connection, columns, place)
         connection.rows(f"select ({sql})::boolean from {relation} limit 0")
     except connection.engine_errors as error:
         raise UserError(f"{place}: {first_line(error)}") from error
 
 
+def selected_expression(connection: Connection, sql: str, place: str, example: str) -> dict[str, Any]:
+    """The engine's own reading of an expression; raises UserError, with an example of one, where the text is anything else."""
+    bare = QUOTED.sub("''", sql)
+    if "--" in bare or "/*" in bare or ";" in bare:
+        raise UserError(f"{place}: a comment or a semicolon does not belong into an expression: {sql}")
+    return _selected(_tree(connection, sql, place), place, example)
+
+
 def _tree(connection: Connection, sql: str, place: str) -> dict[str, Any]:
-    """The engine's own reading of the expression."""
+    """The engine's own reading of a query for the expression."""
     text = connection.rows(f"select json_serialize_sql({literal(f'select ({sql}) from log')})")[0][0]
     tree: dict[str, Any] = json.loads(text)
     if tree.get("error"):
@@ -60,28 +65,37 @@ def _tree(connection: Connection, sql: str, place: str) -> dict[str, Any]:
     return tree
 
 
-def _selected(tree: dict[str, Any], place: str) -> dict[str, Any]:
+def _selected(tree: dict[str, Any], place: str, example: str) -> dict[str, Any]:
     """The expression in the engine's reading; raises UserError for anything but one over one table."""
     statements = tree["statements"]
     node: dict[str, Any] = statements[0]["node"] if len(statements) == 1 else {}
     only = node.get("type") == "SELECT_NODE" and len(node.get("select_list", ())) == 1
     if not only or node.get("from_table", {}).get("type") != "BASE_TABLE" or node.get("where_clause") is not None:
-        raise UserError(f"{place}: it must be one expression, such as country = 'DE'")
+        raise UserError(f"{place}: it must be one expression, such as {example}")
     selected: dict[str, Any] = node["select_list"][0]
     return selected
 
 
-def _check_parts(selected: dict[str, Any], connection: Connection, columns: Container[str], place: str) -> None:
-    """Raises UserError for a part of an expression that is more than a steady answer about one row."""
+def check_parts(
+    selected: dict[str, Any],
+    connection: Connection,
+    columns: Container[str],
+    place: str,
+    aggregates: Container[str] = (),
+) -> None:
+    """Raises UserError for a part of an expression that is more than a steady answer about one row, or one of these aggregates."""
     macros = connection.rows(MACROS)
     many_rows = _with_macros({row[0] for row in connection.rows(MANY_ROWS)}, macros)
     unsteady = _with_macros({row[0] for row in connection.rows(INCONSISTENT)} | UNSTEADY, macros)
-    for part in _parts(selected):
+    for part in parts_of(selected):
         kind, function = part.get("class"), str(part.get("function_name", "")).lower()
         if kind in FORBIDDEN_CLASSES or part.get("type") in FORBIDDEN_TYPES:
             raise UserError(f"{place}: a {str(kind or part.get('type')).lower()} is not allowed in an expression")
+        if function in aggregates:
+            continue
         if function in many_rows:
-            raise UserError(f"{place}: the function {function} is not allowed; an expression looks at one row")
+            why = "its answer must not depend on the order of rows" if aggregates else "an expression looks at one row"
+            raise UserError(f"{place}: the function {function} is not allowed; {why}")
         names: list[str] = part.get("column_names") or []
         bare = names[0].lower() if len(names) == 1 else ""
         word = bare if bare in BARE and bare not in columns else function
@@ -107,12 +121,12 @@ def _words(definition: str) -> set[str]:
     return set(CALLED.findall(bare)) | {word for word in BARE if word in bare}
 
 
-def _parts(tree: Any) -> Iterator[dict[str, Any]]:
+def parts_of(tree: Any) -> Iterator[dict[str, Any]]:
     """Every object in a tree of JSON."""
     if isinstance(tree, dict):
         yield tree
         for value in tree.values():
-            yield from _parts(value)
+            yield from parts_of(value)
     elif isinstance(tree, list):
         for value in tree:
-            yield from _parts(value)
+            yield from parts_of(value)

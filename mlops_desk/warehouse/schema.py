@@ -86,10 +86,11 @@ def common_types(footers: Iterable[Footer]) -> dict[str, str]:
     for columns in dict.fromkeys(footer.columns for footer in footers):
         for name, kind in columns:
             found.setdefault(name, set()).add(kind)
-    return {name: _widest(types) for name, types in found.items()}
+    return {name: widest(types) for name, types in found.items()}
 
 
-def _widest(types: set[str]) -> str:
+def widest(types: set[str]) -> str:
+    """The type that values of all these types are compared as."""
     if len(types) == 1:
         return next(iter(types))
     if all(is_number(one) or one == "BOOLEAN" for one in types):

@@ -1,0 +1,65 @@
+"""What is measured together: the slices of all rows or of one segment, with the tables of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from mlops_desk.aggregates.expected import ExpectedTable
+from mlops_desk.aggregates.signals import SignalTables
+from mlops_desk.aggregates.slices import FeatureTables, OutcomeTables
+from mlops_desk.aggregates.tables import CategoryTable, ValueTable
+from mlops_desk.domain.metric import Measurement
+from mlops_desk.domain.slicing import Chunk
+from mlops_desk.metrics.class_estimation import ClassCalibrators
+from mlops_desk.monitoring.learned import NOTHING_LEARNED, Learned
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slice:
+    """One chunk, or a segment of it, with its tables.
+
+    Attributes
+    ----------
+    outcomes : None for a model without a task. signals : None where nobody asks for any.
+    answers : of what the engine must be asked for each chunk, by metric.
+    expected : expected labels of a multiclass model, where estimates are asked for. learned : what is learned of its rows.
+    """
+
+    chunk: Chunk
+    features: FeatureTables
+    outcomes: OutcomeTables | None
+    signals: SignalTables | None = None
+    answers: Mapping[str, Measurement] = field(default_factory=dict)
+    expected: ExpectedTable | None = None
+    learned: Learned = NOTHING_LEARNED
+
+
+def tables_of(one: Slice) -> Mapping[str, ValueTable | CategoryTable]:
+    """Tables of a slice's columns."""
+    return {**one.features.numeric, **one.features.categorical}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SliceSet:
+    """The slices of all rows or of one segment, and the whole reference they are compared with.
+
+    Attributes
+    ----------
+    segment : `column=value`, None for all rows. newest : time of the newest row of the log.
+    class_calibrators : of a multiclass model, where estimates are asked for and the reference has such rows.
+    """
+
+    segment: str | None
+    slices: tuple[Slice, ...]
+    reference: Slice
+    newest: datetime | None
+    now: datetime
+    class_calibrators: ClassCalibrators | None = None
+
+    @property
+    def no_estimate(self) -> str | None:
+        """Why a multiclass model has no estimates, None where it has."""
+        known = self.class_calibrators
+        return "the reference has no rows of this segment" if known is None else known.unusable
