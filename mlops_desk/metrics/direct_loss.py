@@ -26,7 +26,7 @@ METRICS = {"mae": 0, "mse": 1, "rmse": 1, "mape": 2, "msle": 3, "rmsle": 3}
 """Which of the losses of a row each metric is the mean of; the rooted ones are roots of that mean."""
 ROOTED = ("rmse", "rmsle")
 LOSSES = 4
-FITTED_ROWS = 100_000
+FITTED_ROWS = 60_000
 """Labelled reference rows that the trees are fitted on, at the most."""
 TREES, LEARNING_RATE = 40, 0.2
 THREADS = 2

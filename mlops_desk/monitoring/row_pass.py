@@ -61,10 +61,10 @@ class RowPass:
 
     def sums(self, scorer: Scorer, rows: RowPlan, chunks: Files, *, fresh: bool) -> dict[ChunkId, BySegment]:
         """The sums of what a scorer says of the rows of each chunk; only files that were never scored are read, all if `fresh`."""
+        keys = self._keys(scorer.name)
+        known = self._cache.present(keys.values())  # of all files, so that none is swept
         wanted = {file for files in chunks.values() for file in files}
-        keys = {file: key for file, key in self._keys(scorer.name).items() if file in wanted}
-        known = set() if fresh else self._cache.present(keys.values())
-        missing = {file for file, key in keys.items() if key not in known}
+        missing = wanted if fresh else {file for file in wanted if keys[file] not in known}
         if missing:
             self._score(scorer, rows, missing, keys)
         found: dict[ChunkId, BySegment] = {chunk: {} for chunk in chunks}

@@ -32,20 +32,22 @@ def separability(
 
     A chunk of the reference is told from the rest of it.
     """
-    names = {chunk: _name(study, files, chunk, some, min_rows) for chunk, some in chunks.items()}
-    known = {} if study.fresh else study.cache.get(names.values())
+    names = {chunk: _name(study, files, chunk, some, min_rows) for chunk, some in files.by_chunk().items()}
+    sample = f"sample{FORMAT}:{study.name}"
+    study.cache.present([*names.values(), study.key(sample)])  # so that none is swept
+    known = {} if study.fresh else study.cache.get(names[chunk] for chunk in chunks)
     found = {
-        chunk: msgspec.json.decode(known[name], type=Measurement) for chunk, name in names.items() if name in known
+        chunk: msgspec.json.decode(known[names[chunk]], type=Measurement) for chunk in chunks if names[chunk] in known
     }
     missing = {chunk: some for chunk, some in chunks.items() if chunk not in found}
     if not missing:
         return found
-    reference = _reference_sample(study)
-    for chunk, sample in _samples(study, missing):
+    reference = RowSample(**study.kept(sample, lambda: _parts_of(_drawn_reference(study))))
+    for chunk, rows in _samples(study, missing):
         split, number = chunk
         other = reference.without(number) if split is Split.REFERENCE else reference
         seed = seed_of(study.model.id, DOMAIN_CLASSIFIER_AUC, None, f"{split.value}:{number}")
-        measured = domain_classifier_auc(other.matrix, sample.matrix, seed=seed, min_rows=min_rows, pause=pause)
+        measured = domain_classifier_auc(other.matrix, rows.matrix, seed=seed, min_rows=min_rows, pause=pause)
         found[chunk] = measured
         study.cache.put({names[chunk]: msgspec.json.encode(measured)})
     return found
@@ -56,12 +58,6 @@ def _name(study: Study, files: CountedFiles, chunk: ChunkId, own: Sequence[str],
     rows = (files.features[file] for file in own)
     named = digest((), str(FORMAT), study.name, repr((chunk, min_rows)), *sorted(rows))
     return f"{study.model.id}:D:{named}"
-
-
-def _reference_sample(study: Study) -> RowSample:
-    """The sample of the whole reference, kept with it."""
-    body = study.kept(f"sample{FORMAT}:{study.name}", lambda: _parts_of(_drawn_reference(study)))
-    return RowSample(**body)
 
 
 def _parts_of(sample: RowSample) -> Body:

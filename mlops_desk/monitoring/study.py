@@ -67,9 +67,13 @@ class Study:
         """Fingerprints of the files that hold rows of the reference."""
         return frozenset(file for files in self.chunks.values() for file in files)
 
+    def key(self, name: str) -> str:
+        """The cache key of what was fitted under a name."""
+        return f"{self.model.id}:G:{name}"
+
     def kept(self, name: str, make: Callable[[], Body]) -> Body:
         """What was fitted under a name, from the cache; fitted where it is not there, or everything is to be computed anew."""
-        key = f"{self.model.id}:G:{name}"
+        key = self.key(name)
         body = None if self.fresh else self.cache.get([key]).get(key)
         if body is None:
             fitted = make()

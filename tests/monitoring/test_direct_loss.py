@@ -88,7 +88,7 @@ def test_one_more_day_reads_one_day_again(tmp_path: Path) -> None:
     assert learned_rows(tmp_path) == 4 * 38 + 8 * 40
     write_log(tmp_path, 8, late=True)
     assert learned_rows(tmp_path) == 40
-    written(tmp_path / "labels" / "late.parquet", {"id": np.arange(7000, 7020), "paid": np.full(20, 25.0)})
+    written(tmp_path / "labels" / "late.parquet", {"id": np.arange(6000, 6020), "paid": np.full(20, 25.0)})
     assert learned_rows(tmp_path) == 0
 
 

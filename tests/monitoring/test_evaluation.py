@@ -43,6 +43,10 @@ exact_rows = 0
 min_rows = 10
 segments = ["*", "kind"]
 [[models.monitors]]
+metrics = ["pca_reconstruction"]
+min_rows = 10
+segments = ["*", "sex"]
+[[models.monitors]]
 family = "fairness"
 min_rows = 5
 min_group_rows = 5

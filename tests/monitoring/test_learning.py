@@ -17,6 +17,7 @@ from tests.monitoring.desks import (
     BY_PERIOD,
     COLUMNS,
     DAILY,
+    LABELS,
     LOGS,
     assert_same,
     day_rows,
@@ -24,6 +25,7 @@ from tests.monitoring.desks import (
     run,
     write_day,
     write_desk,
+    write_labels,
 )
 
 PCA = '[[models.monitors]]\nmetrics = ["pca_reconstruction"]\nmin_rows = 10\nsegments = ["*", "sex"]\n'
@@ -177,8 +179,9 @@ def test_one_more_day_reads_one_day_again(tmp_path: Path) -> None:
     assert learned_rows(tmp_path) == 40
 
 
-def test_one_more_day_trains_one_classifier(tmp_path: Path) -> None:
-    write_desk(tmp_path, LOGS, BY_PERIOD, COLUMNS, DAILY, DOMAIN)
+def test_one_more_day_trains_one_classifier_and_late_labels_none(tmp_path: Path) -> None:
+    write_desk(tmp_path, LOGS, BY_PERIOD, COLUMNS, DAILY, DOMAIN, LABELS)
+    write_labels(tmp_path, "old", range(4))
     for day in range(6):
         write_day(tmp_path / "logs", day)
     assert learned_rows(tmp_path) == 4 * 40 + 6 * 40
@@ -186,6 +189,10 @@ def test_one_more_day_trains_one_classifier(tmp_path: Path) -> None:
     write_day(tmp_path / "logs", 6)
     assert learned_rows(tmp_path) == 40
     assert values_of(tmp_path, "domain_classifier_auc")[:2] == before
+    write_labels(tmp_path, "late", [4])
+    assert learned_rows(tmp_path) == 0
+    write_day(tmp_path / "logs", 7)
+    assert learned_rows(tmp_path) == 40
 
 
 def test_a_classifier_tells_a_changed_chunk_and_no_other(tmp_path: Path) -> None:
