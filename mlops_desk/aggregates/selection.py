@@ -50,6 +50,16 @@ class Selection:
         """The log's columns in conditions."""
         return Expressions(types=common_types(self.footers), common={}, prefix="")
 
+    @property
+    def label_expressions(self) -> Expressions:
+        """The columns of the chunk's rows once their labels are joined, in conditions."""
+        types = common_types(self.footers)
+        if self.labels is not None:
+            target = self.labels.target
+            kind = common_types(self.labels.footers)[target]
+            types[target] = kind if types.get(target, kind) == kind else "VARCHAR"
+        return Expressions(types=types, common={}, prefix="")
+
     def sql(self) -> str:
         """The chunk's rows with their labels, as one common table expression `with chunk_rows as (…)`."""
         by_time = self.slicing.periods is not None
@@ -120,11 +130,12 @@ class Selection:
         if labels.target in log:
             kept = f"{LOG}.* exclude ({target})"
             own = f"{LOG}.{target}"
+            joined = Expressions(types={"label": files[labels.target]}, common={}, prefix="labels.").text("label")
             same = log[labels.target] == files[labels.target]
             label = (
                 f"coalesce(labels.label, {own})"
                 if same
-                else f"coalesce(cast(labels.label as VARCHAR), cast({own} as VARCHAR))"
+                else f"coalesce({joined}, {Expressions(types=log, common={}, prefix=f'{LOG}.').text(labels.target)})"
             )
         return f"select {kept}, {label} as {target} from ({rows}) as {LOG} left join ({one}) as labels on labels.label_id = {own_id}"
 

@@ -179,6 +179,13 @@ def _telling(case: Case, selection: Selection) -> str | None:
         number = expressions.number(plan.column)
         return f"({number} < {plan.lowest!r} or {number} > {plan.highest!r})"
     if key.family is Family.PERFORMANCE and case.model.task is not Task.REGRESSION and roles.prediction and target:
-        label = quoted(target)
-        return f"{label} is not null and {expressions.text(roles.prediction)} <> cast({label} as VARCHAR)"
+        labels = selection.label_expressions
+        outcome = case.prepared.plan.outcome
+        there = f"{labels.text(target)} is not null and {expressions.text(roles.prediction)} is not null"
+        if case.model.task is Task.BINARY and outcome is not None:
+            positive = outcome.positive
+            return (
+                f"{there} and {expressions.is_value(roles.prediction, positive)} <> {labels.is_class(target, positive)}"
+            )
+        return f"{there} and {expressions.text(roles.prediction)} <> {labels.text(target)}"
     return None

@@ -264,3 +264,43 @@ convention = "nannyml"
         "loan_length",
         "repaid_loan_on_prev_car",
     }
+
+
+@pytest.mark.parametrize(
+    ("label", "prediction"),
+    [
+        (pa.float64(), pa.int64()),
+        (pa.bool_(), pa.int64()),
+        (pa.bool_(), pa.bool_()),
+        (pa.decimal128(21, 1), pa.int64()),
+        (pa.int64(), pa.bool_()),
+        (pa.string(), pa.int64()),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("inside", [False, True])
+def test_rows_shown_as_wrong_are_wrong_whatever_the_types(
+    tmp_path: Path, label: pa.DataType, prediction: pa.DataType, inside: bool
+) -> None:
+    folder, wrong = tmp_path / "desk", 0
+    for name in ("logs", "labels"):
+        (folder / name).mkdir(parents=True)
+    for day in range(DAYS):
+        table, labels = day_of(day)
+        pred = table["pred"]
+        labels = pa.table({"id": table["id"].slice(0, 60), "truth": pa.chunked_array([pred.slice(0, 60)])})
+        if day == DAYS - 1:
+            flipped = pa.array([1 - one if place < 20 else one for place, one in enumerate(pred.to_pylist()[:60])])
+            labels, wrong = labels.set_column(1, "truth", flipped), 20
+        labels = labels.set_column(1, "truth", labels["truth"].cast(label))
+        table = table.set_column(table.schema.get_field_index("pred"), "pred", pred.cast(prediction))
+        if inside:
+            table = table.append_column("truth", pa.nulls(len(table), pa.int64()))
+        pq.write_table(table, folder / "logs" / f"{day}.parquet")
+        pq.write_table(labels, folder / "labels" / f"{day}.parquet")
+    monitor = '[[models.monitors]]\nmetrics = ["accuracy"]\nthreshold = { kind = "constant", lower = 0.9 }\n'
+    (folder / "desk.toml").write_text(HEAD.format(chunks='every = "1d"', filter="") + monitor)
+    Workspace.open(folder).evaluate()
+    alert = alert_of(folder, "accuracy", "performance")
+    assert alert.value == pytest.approx(1 - wrong / 60)
+    assert len(rows_behind(read_desk(folder), alert.id, 100).rows) == wrong
