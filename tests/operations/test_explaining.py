@@ -2,6 +2,7 @@
 
 import csv
 import datetime as dt
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -304,3 +305,34 @@ def test_rows_shown_as_wrong_are_wrong_whatever_the_types(
     alert = alert_of(folder, "accuracy", "performance")
     assert alert.value == pytest.approx(1 - wrong / 60)
     assert len(rows_behind(read_desk(folder), alert.id, 100).rows) == wrong
+
+
+def damaged(path: Path) -> None:
+    """Flips bytes of the rows of a Parquet file and leaves its footer."""
+    body = bytearray(path.read_bytes())
+    body[10:6000] = bytes(byte ^ 0x5A for byte in body[10:6000])
+    path.write_bytes(body)
+
+
+def test_a_file_that_broke_since_is_told_in_one_line(tmp_path: Path) -> None:
+    desk = write(tmp_path / "desk")
+    alert = alert_of(desk, "accuracy", "performance")
+    damaged(desk / "logs" / f"{DAYS - 1}.parquet")
+    with pytest.raises(UserError, match="no file that can be read has rows of its chunk"):
+        explained(read_desk(desk), alert.id)
+    with pytest.raises(UserError, match="no file that can be read has rows of its chunk"):
+        rows_behind(read_desk(desk), alert.id, 3)
+    damaged(desk / "logs" / "3.parquet")
+    found = Workspace.open(desk).check("m")
+    assert found.failure is None
+    told = {Path(note.place).name for note in found.notes if note.code == "file_quarantined"}
+    assert told == {"3.parquet", f"{DAYS - 1}.parquet"}
+
+
+def test_a_damaged_cache_is_made_again(tmp_path: Path) -> None:
+    desk = write(tmp_path / "desk")
+    alert, before = why(desk, "accuracy", "performance")
+    with sqlite3.connect(desk / ".desk" / "cache" / "partials.sqlite") as cache:
+        cache.execute("update bodies set body = cast(substr(body, 1, 20) || x'00' as blob)")
+    cache.close()
+    assert explained(read_desk(desk), alert.id) == before
