@@ -336,3 +336,40 @@ def test_a_damaged_cache_is_made_again(tmp_path: Path) -> None:
         cache.execute("update bodies set body = cast(substr(body, 1, 20) || x'00' as blob)")
     cache.close()
     assert explained(read_desk(desk), alert.id) == before
+
+
+@pytest.mark.parametrize("timed", [False, True], ids=["in the order of files", "by time"])
+@pytest.mark.parametrize("name", ["plain", "filename", "file_row_number", "row_in_split", "Row_In_Files", "chunk_rows"])
+def test_chunks_of_rows_are_found_in_the_order_of_the_files(tmp_path: Path, name: str, timed: bool) -> None:
+    folder, rows = tmp_path / "desk", 40
+    stamp = pa.array([FIRST_DAY] * rows, pa.timestamp("us"))
+    for place, part in enumerate(("reference/0", "reference/1", "logs/A b/1", "logs/a/1", "logs/a-b/1")):
+        file = folder / f"{part}.parquet"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        x = pa.nulls(rows, pa.float64()) if part == "logs/a-b/1" else pa.array(np.arange(rows) * 0.5 + place)
+        pq.write_table(pa.table({"x": x, name: [part] * rows, "ts": stamp}), file, row_group_size=7)
+    timestamp = '\ntimestamp = "ts"' if timed else ""
+    (folder / "desk.toml").write_text(
+        f"""version = 1
+[[models]]
+id = "m"
+name = "M"
+logs = {{ path = "logs" }}
+reference = {{ path = "reference" }}
+chunks = {{ size = {rows} }}
+[models.columns]
+numeric = ["x"]
+ignore = ["{name}"]{timestamp}
+[[models.monitors]]
+metrics = ["missing_rate"]
+columns = ["x"]
+threshold = {{ kind = "constant", upper = 0.5 }}
+"""
+    )
+    Workspace.open(folder).evaluate()
+    alert, found = why(folder, "missing_rate", "data_quality", "x")
+    shown = rows_behind(read_desk(folder), alert.id, 100)
+    assert shown.names == ("x", name, "ts")
+    assert {row[:2] for row in shown.rows} == {(None, "logs/a-b/1")}
+    assert len(shown.rows) == rows
+    assert duckdb.sql(found.sql).fetchall() == [(None, rows)]
