@@ -215,6 +215,12 @@ class Workspace:
         self._record_ends()
         return tuple(run for run in latest_runs(self.desk) if wanted in (None, run.model))
 
+    def unreadable_runs(self) -> dict[int, str]:
+        """Why runs cannot be read, by their ids; `runs` passes them over."""
+        from mlops_desk.retraining.ledger import unreadable
+
+        return unreadable(self.folder)
+
     def cancel_run(self, run_id: int, by: str) -> None:
         """Asks a run and all that it started to end, and does not wait for it."""
         from mlops_desk.operations import retraining

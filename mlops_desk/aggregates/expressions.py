@@ -16,6 +16,7 @@ TRUTHS = {"1": ("1", "1.0", "true", "True"), "0": ("0", "0.0", "false", "False")
 """Texts of the same truth: where files differ, a truth and a number may both have become text."""
 LOG = "log"
 SIDE = "side"
+_BOOLEANS = {"true": "1", "false": "0"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +64,7 @@ class Expressions:
     def is_value(self, column: str, value: str) -> str:
         """Whether the column equals a value given as text: by number where it is of numbers, so that 1 equals 1.0 and true."""
         kind, plain = self.kind(column), self.plain(column)
-        number = {"true": "1", "false": "0"}.get(value.lower(), value)
+        number = _BOOLEANS.get(value.lower(), value)
         if kind == "BOOLEAN":
             return plain if number in ("1", "1.0") else f"(not {plain})"
         if is_number(kind) and _is_float(number):
@@ -71,13 +72,23 @@ class Expressions:
         texts = {value, *(one for one in TRUTHS.get(number, ()) if kind == "VARCHAR")}
         return f"({self.text(column)} in ({', '.join(literal(one) for one in sorted(texts))}))"
 
+    def is_class(self, column: str, value: str) -> str:
+        """Whether a column of labels is the class that a value given as text means, as `is_same_class` sees it."""
+        if self.kind(column) != "VARCHAR":
+            return self.is_value(column, value)
+        alike = [one for one in (value, _number_text(value), *_BOOLEANS) if is_same_class(one, value)]
+        return f"({self.plain(column)} in ({', '.join(literal(one) for one in dict.fromkeys(alike))}))"
+
 
 def is_same_class(one: str, value: str) -> bool:
     """Whether a class of the labels is the one that a value given as text means: 1, 1.0 and true are the same."""
-    number = {"true": "1", "false": "0"}.get(value.lower(), value)
-    if _is_float(number) and float(number).is_integer():
-        number = str(int(float(number)))
-    return one == value or number == {"true": "1", "false": "0"}.get(one, one)
+    return one == value or _number_text(value) == _BOOLEANS.get(one, one)
+
+
+def _number_text(value: str) -> str:
+    """A class as the text of a whole number where it is one or a boolean."""
+    number = _BOOLEANS.get(value.lower(), value)
+    return str(int(float(number))) if _is_float(number) and float(number).is_integer() else number
 
 
 def _is_float(text: str) -> bool:

@@ -17,6 +17,8 @@ ROWS = "chunk_rows"
 """Name of the chunk's rows in a query."""
 PLACE = "row_in_split"
 """Name of a row's place in its split, where chunks are cut by it."""
+LINE = "row_in_files"
+"""Name of a row's place in the list of files, which the engine reads in order."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,33 +52,47 @@ class Selection:
         """The log's columns in conditions."""
         return Expressions(types=common_types(self.footers), common={}, prefix="")
 
+    @property
+    def label_expressions(self) -> Expressions:
+        """The columns of the chunk's rows once their labels are joined, in conditions."""
+        types = common_types(self.footers)
+        if self.labels is not None:
+            target = self.labels.target
+            kind = common_types(self.labels.footers)[target]
+            types[target] = kind if types.get(target, kind) == kind else "VARCHAR"
+        return Expressions(types=types, common={}, prefix="")
+
     def sql(self) -> str:
         """The chunk's rows with their labels, as one common table expression `with chunk_rows as (…)`."""
         by_time = self.slicing.periods is not None
         where = self._of_split() + (self._of_period() if by_time else [])
-        rows = f"select * from {self._relation()}{_where(where)}"
+        rows = f"select * from {log_relation(self.footers)}{_where(where)}"
         if not by_time:
-            last = self.first_row + self.chunk.rows
-            numbered = (
-                f"select *, row_number() over ({self._order()}) - 1 as {PLACE} from {self._relation()}{_where(where)}"
-            )
-            rows = f"select * exclude ({PLACE}, filename, file_row_number) from ({numbered}) where {PLACE} >= {self.first_row} and {PLACE} < {last}"
+            rows = self._numbered(rows)
         if self.labels is not None:
             rows = self._labelled(rows, self.labels)
         if self.conditions:
             rows = f"select * from ({rows}){_where(self.conditions)}"
         return f"with {ROWS} as (\n  {rows}\n)"
 
-    def _relation(self) -> str:
-        relation = log_relation(self.footers)
-        if self.slicing.periods is None:
-            relation = relation[:-1] + ", filename = true, file_row_number = true)"
-        return relation
+    def _numbered(self, rows: str) -> str:
+        """The chunk's rows of those of its split, told by their place in it: by time, then as they lie in the list of files."""
+        place, line = self._unused(PLACE), self._unused(LINE)
+        first, last, helpers = self.first_row, self.first_row + self.chunk.rows, place
+        numbered = rows.replace("select *", f"select *, row_number() over () - 1 as {place}", 1)
+        if self.slicing.time is not None:
+            helpers = f"{place}, {line}"
+            lined = rows.replace("select *", f"select *, row_number() over () as {line}", 1)
+            order = f"order by {self.slicing.time.sql()}, {line}"
+            numbered = f"select *, row_number() over ({order}) - 1 as {place} from ({lined})"
+        return f"select * exclude ({helpers}) from ({numbered}) where {place} >= {first} and {place} < {last}"
 
-    def _order(self) -> str:
-        time = self.slicing.time
-        first = "" if time is None else f"{time.sql()}, "
-        return f"order by {first}filename, file_row_number"
+    def _unused(self, name: str) -> str:
+        """A name like this one that no column of the log has."""
+        taken = {column.lower() for column in common_types(self.footers)}
+        while name in taken:
+            name += "_"
+        return name
 
     def _of_split(self) -> list[str]:
         """Conditions of the chunk's split: filter, a time that is known, and in or out of the reference period."""
@@ -120,11 +136,12 @@ class Selection:
         if labels.target in log:
             kept = f"{LOG}.* exclude ({target})"
             own = f"{LOG}.{target}"
+            joined = Expressions(types={"label": files[labels.target]}, common={}, prefix="labels.").text("label")
             same = log[labels.target] == files[labels.target]
             label = (
                 f"coalesce(labels.label, {own})"
                 if same
-                else f"coalesce(cast(labels.label as VARCHAR), cast({own} as VARCHAR))"
+                else f"coalesce({joined}, {Expressions(types=log, common={}, prefix=f'{LOG}.').text(labels.target)})"
             )
         return f"select {kept}, {label} as {target} from ({rows}) as {LOG} left join ({one}) as labels on labels.label_id = {own_id}"
 

@@ -9,7 +9,7 @@ from mlops_desk.cli.call import Call
 from mlops_desk.cli.interruption import interruptible
 from mlops_desk.cli.terminal import Terminal
 from mlops_desk.cli.thrift import spare_processor_time
-from mlops_desk.cli.workspaces import Json, alert_json, chosen_models, note_json, opened, warn_of_notes
+from mlops_desk.cli.workspaces import Json, alert_json, chosen_models, note_json, opened, warn_of_notes, warn_of_runs
 from mlops_desk.domain.errors import UserError
 from mlops_desk.domain.evaluation import EvaluationOutcome, ModelOutcome
 from mlops_desk.domain.overview import ModelStatus
@@ -31,6 +31,7 @@ def run(call: Call) -> int:
         ),
     )
     statuses = {status.id: status for status in workspace.statuses()}
+    warn_of_runs(terminal, workspace)
     if arguments.json:
         terminal.document(outcome_json(outcome, statuses))
     tell(terminal, workspace, outcome, statuses, results=not arguments.json)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mlops_desk.cli.call import Call
-from mlops_desk.cli.workspaces import opened
+from mlops_desk.cli.workspaces import opened, warn_of_runs
 from mlops_desk.domain.errors import UserError
 from mlops_desk.domain.overview import Period
 
@@ -22,6 +22,8 @@ def report(call: Call) -> int:
     if start is not None and end is not None and start.replace(tzinfo=None) >= end.replace(tzinfo=None):
         raise UserError(f"--to must be later than --from ({start.isoformat()}), not {end.isoformat()}")
     period = Period(start=start, end=end)
-    opened(arguments).write_report(arguments.output, model=arguments.model, period=period, now=arguments.as_of)
+    workspace = opened(arguments)
+    workspace.write_report(arguments.output, model=arguments.model, period=period, now=arguments.as_of)
+    warn_of_runs(call.terminal, workspace)
     call.terminal.line(f"{arguments.output}: written")
     return 0

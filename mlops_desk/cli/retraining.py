@@ -15,6 +15,7 @@ from mlops_desk.domain.progress import CancelToken
 from mlops_desk.domain.retraining import RetrainingRun, RunState
 from mlops_desk.workspace import Workspace, current_user
 
+UNREADABLE = "unreadable"
 END_SECONDS = 15.0
 """How long `cancel` waits to see a run end."""
 _CURSOR = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
@@ -67,10 +68,13 @@ def runs(call: Call) -> int:
     """Lists the runs, the latest first."""
     arguments, terminal = call.arguments, call.terminal
     workspace = opened(arguments)
-    found = workspace.runs(arguments.model)
+    found, unreadable = workspace.runs(arguments.model), workspace.unreadable_runs()
     if arguments.json:
-        terminal.document([run_json(run) for run in found])
-    elif found:
+        terminal.document(
+            [unreadable_json(number, reason) for number, reason in unreadable.items()]
+            + [run_json(run) for run in found]
+        )
+    elif found or unreadable:
         now = datetime.now(UTC)
         rows = [
             (
@@ -84,6 +88,12 @@ def runs(call: Call) -> int:
             )
             for run in found
         ]
+        unknown = theme.ABSENT
+        rows += [
+            (str(number), unknown, UNREADABLE, unknown, unknown, unknown, reason)
+            for number, reason in unreadable.items()
+        ]
+        rows.sort(key=lambda row: -int(row[0]))
         terminal.table(("id", "model", "state", "asked for", "took", "by", "outcome"), rows, right=(0, 4))
     else:
         terminal.line("no retraining run so far")
@@ -115,6 +125,12 @@ def run_json(run: RetrainingRun) -> Json:
         "exit_code": run.exit_code,
         "outcome": run.outcome,
     }
+
+
+def unreadable_json(number: int, reason: str) -> Json:
+    """A run that cannot be read, for a script: of what is not known, null."""
+    unknown = ("model", "asked_by", "reason", "command", "requested_at", "started_at", "finished_at", "exit_code")
+    return {"id": number, "state": UNREADABLE, **dict.fromkeys(unknown), "outcome": reason}
 
 
 def cancel(call: Call) -> int:

@@ -141,3 +141,9 @@ def key_json(key: SeriesKey) -> Json:
 def moment_json(moment: datetime | None) -> str | None:
     """A moment in ISO 8601."""
     return None if moment is None else moment.isoformat()
+
+
+def warn_of_runs(terminal: Terminal, workspace: Workspace) -> None:
+    """Tells of retraining runs that cannot be read and were left out."""
+    for number, reason in workspace.unreadable_runs().items():
+        terminal.warning(f"run {number} is left out: {reason}")

@@ -38,7 +38,7 @@ MLFLOW_KEYS = ("name", "alias")
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _CRON_FIELDS = ((0, 59), (0, 23), (1, 28), (1, 12), (0, 6))
 """Least and greatest plain number of each field; days that some months lack are left to croniter."""
-_EXAMPLE = 'command = ["python", "train.py", "--run", "{run_folder}"]'
+_EXAMPLE = 'command = ["{python}", "train.py", "--run", "{run_folder}"]'
 
 
 def retraining(model: Table) -> RetrainingSpec | None:
@@ -70,7 +70,7 @@ def _argv(table: Table) -> tuple[str, ...]:
     if isinstance(value, str):
         raise table.error("command", f"must be a list of arguments, no shell line: write command = [{_as_list(value)}]")
     if not isinstance(value, list):
-        raise table.wrong("command", 'a list of arguments such as ["python", "train.py"]', value)
+        raise table.wrong("command", 'a list of arguments such as ["{python}", "train.py"]', value)
     if not value:
         raise table.error("command", f"is an empty list; write for example {_EXAMPLE}")
     for index, argument in enumerate(value):

@@ -110,7 +110,7 @@ def _cramers_v(_: Convention, reference: Counts, chunks: Counts) -> Series:
     categories = freedom + 1.0 - freedom**2 / (n - 1.0)
     samples = 2.0 - 1.0 / (n - 1.0)
     values = np.sqrt(excess / np.where(freedom > 0, np.minimum(categories, samples) - 1.0, np.nan))
-    return Series(values=values, undefined=ONE_CATEGORY)
+    return Series(values=np.minimum(values, 1.0), undefined=ONE_CATEGORY)  # sums round
 
 
 def _log_likelihood_ratio(reference: Counts, chunks: Counts) -> tuple[Floats, Counts]:

@@ -13,8 +13,8 @@ import numpy as np
 
 from mlops_desk.aggregates.tables import ConfusionTable, Floats, ScoreTable
 from mlops_desk.domain.metric import Definition, Direction, Family, Measurement, untested
-from mlops_desk.metrics.intervals import measured, proportion
-from mlops_desk.metrics.performance import business_value, row_count, score_values, too_few
+from mlops_desk.metrics.intervals import Rate, measured, proportion
+from mlops_desk.metrics.performance import business_value, f1_of_all_or_none, row_count, score_values, too_few
 from mlops_desk.metrics.readings import Reading
 
 MACRO_METRICS = ("precision", "recall", "specificity", "f1")
@@ -96,7 +96,9 @@ def _class_values(counts: Floats, classes: tuple[str, ...]) -> dict[str, list[Me
         values["precision"].append(proportion(hit, predicted) if predicted else never)
         values["recall"].append(proportion(hit, true) if true else absent)
         values["specificity"].append(proportion(rejected, negative) if negative > 0 else only)
-        if true + predicted > 0:
+        if true + predicted > 0 and hit in (0.0, true + predicted - hit):
+            values["f1"].append(f1_of_all_or_none(Rate(hit, true + predicted - hit)))
+        elif true + predicted > 0:
             slopes = _f1_slopes(counts / n, at)
             value, error = 2 * hit / (true + predicted), _multinomial_error(counts / n, slopes, n)
             values["f1"].append(measured(value, error, least=0.0, greatest=1.0))

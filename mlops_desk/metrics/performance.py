@@ -149,9 +149,22 @@ def _f1(shares: tuple[float, float, float, float], n: float) -> Measurement:
     whole = 2 * tp + fp + fn
     if whole <= 0:
         return untested("no labelled row is positive or predicted positive")
+    counted = Rate(n * tp, n * (tp + fp + fn))
+    if counted.value <= 0 or counted.value >= 1:
+        return f1_of_all_or_none(counted)
     miss = -2 * tp / whole**2
     gradient = 2 * (fp + fn) / whole**2, miss, miss, 0.0
     return measured(2 * tp / whole, delta_error(shares, gradient, n), least=0.0, greatest=1.0)
+
+
+def f1_of_all_or_none(counted: Rate) -> Measurement:
+    """F1 where none or all of the rows that count for it are true positives: there its gradient says 0.
+
+    It is 2q/(1+q) of their share q of these rows, and so are the ends of its interval of Wilson's for q.
+    """
+    lower, value, upper = (2 * q / (1 + q) for q in (counted.interval[0], counted.value, counted.interval[1]))
+    error = counted.standard_error * 2 / (1 + counted.value) ** 2
+    return Measurement(value, None, 0.0, error, lower, upper)
 
 
 def _kappa(shares: tuple[float, float, float, float], n: float) -> Measurement:

@@ -28,7 +28,7 @@ from mlops_desk.metrics.series import (
 from mlops_desk.metrics.two_sample import ROUNDING, joined
 
 BOTH_CONSTANT = "reference and chunk are both constant, so there is no variance to compare by"
-NO_QUARTILE_RANGE = "half of all rows have one and the same value, so there is no quartile range to scale by"
+NO_QUARTILE_RANGE = "half of all rows have one and the same value, or reference and chunk are both constant, so there is nothing to scale by"
 
 DEFINITIONS = (
     *drift_definitions("cramer_von_mises", "Cramér–von Mises statistic", Direction.LOWER, (0, math.inf), (NUMERIC,)),
@@ -277,7 +277,8 @@ def _epps_singleton_parts(both: Samples) -> tuple[float, int]:
     pooled = (both.reference.counts + both.chunk.counts).astype(np.int64)
     quartiles = quantiles(ValueTable(values=values, counts=pooled), np.array([0.25, 0.75]))
     half_range = float(quartiles[1] - quartiles[0]) / 2.0
-    if half_range == 0:
+    both_constant = np.count_nonzero(both.reference.counts) == 1 == np.count_nonzero(both.chunk.counts)
+    if half_range == 0 or both_constant:
         return math.nan, 0
     angles = np.array([[0.4], [0.8]]) / half_range * values
     functions = np.vstack([np.cos(angles), np.sin(angles)])

@@ -88,7 +88,7 @@ def _kolmogorov_smirnov(_: Convention, reference: ValueTable, chunks: Sequence[V
 
 
 def _kolmogorov_smirnov_p(_: Convention, reference: ValueTable, chunks: Sequence[ValueTable]) -> Series:
-    """SciPy's p-value with method 'auto'; on cells of D at the cell borders, bounded by that of the greatest D possible."""
+    """SciPy's p-value with method 'auto'; on cells of D as the cells say, bounded by those of the greatest and least D possible."""
     from scipy.stats import ks_2samp, kstwo
 
     if reference.exact and all(max(reference.n, chunk.n) <= EXACT_P_ROWS for chunk in chunks):
@@ -98,12 +98,14 @@ def _kolmogorov_smirnov_p(_: Convention, reference: ValueTable, chunks: Sequence
     largest, bounds, _errors = joined([_largest_gap(both) for both in samples(reference, chunks)])
     sizes = np.array([chunk.n for chunk in chunks], dtype=np.float64)
     effective = np.round(reference.n * sizes / (reference.n + sizes))
-    values, least = (
-        np.clip(kstwo.sf(gap, effective), 0.0, 1.0) for gap in (largest, np.minimum(largest + bounds, 1.0))
+    values, least, greatest = (
+        np.clip(kstwo.sf(gap, effective), 0.0, 1.0)
+        for gap in (largest, np.minimum(largest + bounds, 1.0), np.maximum(largest - bounds, 0.0))
     )
     small = np.maximum(reference.n, sizes) <= EXACT_P_ROWS
     if not reference.exact:
-        return Series(values=np.where(small, np.nan, values), undefined=NEEDS_EXACT, error_bounds=values - least)
+        off = np.maximum(values - least, greatest - values)
+        return Series(values=np.where(small, np.nan, values), undefined=NEEDS_EXACT, error_bounds=off)
     for place in np.flatnonzero(small).tolist():
         rows = np.repeat(reference.values, reference.counts)
         values[place] = ks_2samp(rows, np.repeat(chunks[place].values, chunks[place].counts)).pvalue

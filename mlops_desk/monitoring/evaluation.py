@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mlops_desk.domain.errors import UserError
 from mlops_desk.domain.evaluation import EvaluationOutcome, ModelOutcome
@@ -22,9 +22,11 @@ from mlops_desk.monitoring.inputs import Inputs, find_inputs
 from mlops_desk.store.archive import Store
 from mlops_desk.store.lock import WorkspaceLock
 
+if TYPE_CHECKING:
+    from mlops_desk.monitoring.model_pass import Found
+    from mlops_desk.monitoring.opening import Opened
+
 DESK_FOLDER = ".desk"
-LOOKS = 6
-"""How often a pass begins again because files are being written, before those files are left out."""
 
 
 def evaluate(
@@ -146,46 +148,20 @@ def _renewed(
 ) -> ModelOutcome:
     """Counts, measures, judges and stores what changed; files that turn out to be broken are left out and it begins again."""
     from mlops_desk.monitoring.alerting import update_alerts
-    from mlops_desk.monitoring.counting import ChangingFiles, UnreadableFiles
     from mlops_desk.monitoring.model_pass import ModelPass
+    from mlops_desk.monitoring.opening import with_files
     from mlops_desk.monitoring.requests import monitors_of
-    from mlops_desk.warehouse.cache import Cache, DamagedCache
-    from mlops_desk.warehouse.connection import Connection
 
     monitors = monitors_of(model)
-    hidden = desk.folder / DESK_FOLDER
-    broken: dict[Path, str] = {}
-    looks = 0
-    damages: list[DamagedCache] = []
-    while True:
-        if damages:
-            Cache.discard(hidden / "cache")
-        with (
-            Cache(hidden / "cache") as cache,
-            Connection([file.path for file in inputs.all], hidden / "cache" / "spill", cancel=cancel) as connection,
-        ):
-            work = ModelPass(
-                connection, cache, store, desk, model, monitors, progress=progress, cancel=cancel, now=now, full=full
-            )
-            try:
-                found = work.run(inputs, broken)
-                cache.sweep(f"{model.id}:")
-            except DamagedCache as error:
-                damages.append(error)
-                if len(damages) == LOOKS:
-                    raise UserError(f"{hidden / 'cache'}: what is kept there cannot be read: {error}") from error
-                continue
-            except ChangingFiles as error:
-                looks += 1
-                if looks < LOOKS:
-                    inputs = find_inputs(desk, model)
-                else:
-                    broken |= error.reasons
-                continue
-            except UnreadableFiles as error:
-                broken |= error.reasons
-                continue
-        break
+
+    def passed(opened: Opened) -> tuple[Found, Inputs]:
+        work = ModelPass(opened, store, monitors, progress=progress, cancel=cancel, now=now, full=full)
+        found = work.run()
+        opened.cache.sweep(f"{model.id}:")
+        return found, opened.inputs
+
+    cache = desk.folder / DESK_FOLDER / "cache"
+    found, inputs = with_files(desk, model, cache, passed, inputs=inputs, cancel=cancel)
     progress(Progress(stage="storing", share=0.95))
     with store.evaluation(model.id, inputs.digest, now) as writer:
         for split in Split:

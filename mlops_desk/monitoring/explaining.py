@@ -5,10 +5,10 @@ Counting by segment reads and fills the cache of partial aggregates, so it takes
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from mlops_desk.aggregates.selection import JoinedLabels, Selection, counted_sql, shown_sql
 from mlops_desk.domain.errors import UserError
@@ -25,18 +25,20 @@ from mlops_desk.metrics import catalogue
 from mlops_desk.monitoring.attributing import attributed, weak_slices_of
 from mlops_desk.monitoring.comparing import group_values
 from mlops_desk.monitoring.inputs import find_inputs
+from mlops_desk.monitoring.opening import Opened, with_files
 from mlops_desk.monitoring.preparation import Preparation, Prepared
 from mlops_desk.monitoring.recounting import Recount
 from mlops_desk.monitoring.requests import monitors_of, responsible_monitor
 from mlops_desk.monitoring.suspects import ABOUT_ACCURACY, ranked_columns, reference_mean
 from mlops_desk.store.archive import Store
 from mlops_desk.store.lock import WorkspaceLock
-from mlops_desk.warehouse.cache import Cache
-from mlops_desk.warehouse.connection import Connection, literal, quoted
+from mlops_desk.warehouse.connection import literal
 from mlops_desk.warehouse.schema import common_types
 
 DESK_FOLDER = ".desk"
 OF_COLUMNS = (Family.DATA_DRIFT, Family.PREDICTION_DRIFT, Family.LABEL_DRIFT, Family.DATA_QUALITY)
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +57,10 @@ class Case:
         model, prepared = self.model, self.prepared
         groups = self.counting.files_of(_ident(self), with_reference=False)
         footers = tuple(footer for some, split in groups if split in (None, self.chunk.split) for footer in some)
+        if not footers:
+            raise UserError(
+                f"alert {self.alert.id}: no file that can be read has rows of its chunk {self.chunk.key} any more"
+            )
         labels = None
         if model.labels is not None and prepared.label_files:
             labels = JoinedLabels(
@@ -74,26 +80,37 @@ class Case:
         return replace(plain, conditions=(f"{plain.expressions.text(column)} = {literal(value)}",))
 
 
-@contextmanager
-def case_of(desk: Desk, store: Store, alert: Alert, progress: ProgressSink, cancel: CancelToken) -> Iterator[Case]:
-    """Opens what is needed to look into an alert; raises UserError where its chunk is gone, WorkspaceBusy."""
+def looked_into(
+    desk: Desk,
+    store: Store,
+    alert: Alert,
+    look: Callable[[Case], Result],
+    progress: ProgressSink,
+    cancel: CancelToken,
+) -> Result:
+    """What a look into an alert finds; raises UserError where its chunk is gone or cannot be read, WorkspaceBusy."""
     model = desk.model(alert.model)
     chunk = next((one for one in store.chunks(model.id, Split.ANALYSIS) if one.key == alert.last_chunk), None)
     if chunk is None:
         raise UserError(f"alert {alert.id}: the log has no rows of its chunk {alert.last_chunk} any more")
-    inputs, hidden = find_inputs(desk, model), desk.folder / DESK_FOLDER
-    broken = {Path(note.place): note.text for note in store.notes(model.id) if note.code == "file_quarantined"}
-    with (
-        WorkspaceLock(desk.folder),
-        Cache(hidden / "cache") as cache,
-        Connection([file.path for file in inputs.all], hidden / "cache" / "spill", cancel=cancel) as connection,
-    ):
-        preparation = Preparation(connection, cache, model, monitors_of(model), broken=broken)
-        prepared = preparation.prepared(inputs)
+
+    def look_at(opened: Opened) -> Result:
+        preparation = Preparation(opened.connection, opened.cache, model, monitors_of(model), broken=opened.broken)
+        prepared = preparation.prepared(opened.inputs)
         counting = Recount(
-            connection=connection, cache=cache, model=model, prepared=prepared, progress=progress, cancel=cancel
+            connection=opened.connection,
+            cache=opened.cache,
+            model=model,
+            prepared=prepared,
+            progress=progress,
+            cancel=cancel,
         )
-        yield Case(alert=alert, chunk=chunk, model=model, prepared=prepared, counting=counting)
+        return look(Case(alert=alert, chunk=chunk, model=model, prepared=prepared, counting=counting))
+
+    broken = {Path(note.place): note.text for note in store.notes(model.id) if note.code == "file_quarantined"}
+    inputs, folder = find_inputs(desk, model), desk.folder / DESK_FOLDER / "cache"
+    with WorkspaceLock(desk.folder):
+        return with_files(desk, model, folder, look_at, inputs=inputs, broken=broken, cancel=cancel)
 
 
 def explanation(case: Case, store: Store) -> Explanation:
@@ -180,6 +197,13 @@ def _telling(case: Case, selection: Selection) -> str | None:
         number = expressions.number(plan.column)
         return f"({number} < {plan.lowest!r} or {number} > {plan.highest!r})"
     if key.family is Family.PERFORMANCE and case.model.task is not Task.REGRESSION and roles.prediction and target:
-        label = quoted(target)
-        return f"{label} is not null and {expressions.text(roles.prediction)} <> cast({label} as VARCHAR)"
+        labels = selection.label_expressions
+        outcome = case.prepared.plan.outcome
+        there = f"{labels.text(target)} is not null and {expressions.text(roles.prediction)} is not null"
+        if case.model.task is Task.BINARY and outcome is not None:
+            positive = outcome.positive
+            return (
+                f"{there} and {expressions.is_value(roles.prediction, positive)} <> {labels.is_class(target, positive)}"
+            )
+        return f"{there} and {expressions.text(roles.prediction)} <> {labels.text(target)}"
     return None

@@ -11,20 +11,20 @@ from pathlib import Path
 from mlops_desk.aggregates.packing import packed, unpacked
 from mlops_desk.aggregates.plan import ScanPlan
 from mlops_desk.aggregates.slices import FeatureTables, OutcomeTables, together
-from mlops_desk.domain.errors import ExpressionFailure, UserError
+from mlops_desk.domain.errors import UserError
 from mlops_desk.domain.metric import MetricValue, SeriesKey
-from mlops_desk.domain.model import Desk, Model
 from mlops_desk.domain.monitor import Monitor
 from mlops_desk.domain.overview import DataNote, NoteLevel
 from mlops_desk.domain.progress import CancelToken, Progress, ProgressSink
 from mlops_desk.domain.slicing import Chunk, Split
 from mlops_desk.monitoring.alerting import AlertRule
 from mlops_desk.monitoring.chunking import chunks_now, newest_row, reference_text, versions_of
-from mlops_desk.monitoring.counting import ChangingFiles, ChunkId, CountedFiles, Counter, UnreadableFiles
+from mlops_desk.monitoring.counting import ChunkId, CountedFiles, Counter
 from mlops_desk.monitoring.expecting import ExpectedCounter
 from mlops_desk.monitoring.freshness import chunk_hours
-from mlops_desk.monitoring.inputs import Inputs, configuration_digest, find_inputs
+from mlops_desk.monitoring.inputs import configuration_digest
 from mlops_desk.monitoring.learning import Learning
+from mlops_desk.monitoring.opening import Opened
 from mlops_desk.monitoring.preparation import Preparation, Prepared
 from mlops_desk.monitoring.remarks import left_out, remarks
 from mlops_desk.monitoring.requests import WHOLE_SEGMENT, wants_expected
@@ -36,10 +36,7 @@ from mlops_desk.monitoring.telling import Telling
 from mlops_desk.store.archive import Store
 from mlops_desk.store.distributions import Histogram
 from mlops_desk.store.records import LogSummary
-from mlops_desk.warehouse.cache import Cache
-from mlops_desk.warehouse.connection import Connection
 from mlops_desk.warehouse.discovery import digest
-from mlops_desk.warehouse.footers import first_line, read_footers, unreadable_files
 
 NEWEST = ":newest"
 """Marks the fingerprint of the newest chunk, which alone tells the age of the newest row."""
@@ -107,13 +104,10 @@ class Tally:
 class ModelPass:
     """Counts, measures and judges one model."""
 
-    def __init__(  # noqa: PLR0913 - everything that a pass works with
+    def __init__(
         self,
-        connection: Connection,
-        cache: Cache,
+        opened: Opened,
         store: Store,
-        desk: Desk,
-        model: Model,
         monitors: Sequence[Monitor],
         *,
         progress: ProgressSink,
@@ -121,11 +115,11 @@ class ModelPass:
         now: datetime,
         full: bool,
     ) -> None:
-        self._connection = connection
-        self._cache = cache
+        self._opened = opened
+        self._connection = opened.connection
+        self._cache = opened.cache
+        self._model = opened.model
         self._store = store
-        self._desk = desk
-        self._model = model
         self._monitors = monitors
         self._progress = progress
         self._cancel = cancel
@@ -137,34 +131,16 @@ class ModelPass:
         self._references: dict[str, dict[str, tuple[FeatureTables, OutcomeTables | None]]] = {}
         self._notes: list[DataNote] = []
 
-    def run(self, inputs: Inputs, broken: Mapping[Path, str]) -> Found:
+    def run(self) -> Found:
         """The whole pass; raises UnreadableFiles for files that are to be left out, UserError where nothing can be judged."""
-        try:
-            return self._run(inputs, broken)
-        except self._failures as error:
-            self._refuse_changing(inputs, broken)
-            whole = [file for file in inputs.all if file.path not in broken]
-            footers, quarantined = read_footers(self._connection, whole)
-            reasons = {one.path: one.reason for one in quarantined} | unreadable_files(self._connection, footers)
-            if not reasons and isinstance(error, ExpressionFailure):
-                raise UserError(str(error)) from error
-            if not reasons:
-                raise UserError(f"models.{self._model.id}: its rows cannot be read: {first_line(error)}") from error
-            raise UnreadableFiles(reasons) from error
-
-    @property
-    def _failures(self) -> tuple[type[Exception], ...]:
-        """What broken files raise, and SQL of desk.toml that has no answer."""
-        return (*self._connection.engine_errors, ExpressionFailure)
-
-    def _run(self, inputs: Inputs, broken: Mapping[Path, str]) -> Found:
+        broken = self._opened.broken
         self._progress(Progress(stage="looking at the files", share=0.01))
         preparation = Preparation(
             self._connection, self._cache, self._model, self._monitors, fresh=self._full, broken=broken
         )
-        prepared = preparation.prepared(inputs)
+        prepared = preparation.prepared(self._opened.inputs)
         tally = self._tally(prepared, prepared.plan)
-        self._refuse_changing(inputs, broken)
+        self._opened.refuse_changing()
         newest = newest_row(tally.files, prepared.slicing)
         chunks = chunks_now(tally.files, tally.by_chunk, prepared.slicing, newest)
         self._refuse_one_side(chunks, broken)
@@ -284,16 +260,6 @@ class ModelPass:
             tell,
             fresh=self._full,
         )
-
-    def _refuse_changing(self, inputs: Inputs, broken: Mapping[Path, str]) -> None:
-        """Raises ChangingFiles for files that changed while they were read; what was kept of them is under their former names."""
-        before = {file.path: file for file in inputs.all}
-        now = {file.path: file for file in find_inputs(self._desk, self._model).all}
-        changed = [path for path, file in before.items() if path not in broken and now.get(path) != file]
-        if changed:
-            raise ChangingFiles(
-                dict.fromkeys(changed, "it was being written while it was read; the next run will take it in")
-            )
 
     def _refuse_one_side(self, chunks: Mapping[ChunkId, Chunk], broken: Mapping[Path, str]) -> None:
         """Raises UserError where there is no reference or nothing to compare with it."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
-from mlops_desk.domain.metric import Convention, Definition, Family, Limits, Measurement, Verdict
+from mlops_desk.domain.metric import Convention, Definition, Direction, Family, Limits, Measurement, Verdict
 from mlops_desk.domain.threshold import (
     CalibratedThreshold,
     ConstantThreshold,
@@ -44,6 +44,7 @@ _GAP = "estimation_gap"
 
 _DEVIATION = DeviationThreshold(lower=3.0, upper=3.0)
 _WARNED_DEVIATION = DeviationThreshold(lower=3.0, upper=3.0, warn=DeviationThreshold(lower=2.0, upper=2.0))
+_WARNED_ABOVE = DeviationThreshold(upper=3.0, warn=DeviationThreshold(upper=2.0))
 _SHIFT = PValueThreshold(max=0.001)
 
 
@@ -72,7 +73,9 @@ def default_threshold(
         return ConstantThreshold(upper=0.5, warn=ConstantThreshold(upper=0.3))
     if family in _DRIFT:
         by_p_value = metric.endswith("_p") or (metric == "chi_squared" and convention is Convention.NANNYML)
-        return PValueThreshold() if by_p_value else CalibratedThreshold()
+        if by_p_value:
+            return PValueThreshold()
+        return _statistic_threshold(definition)
     if family in _DEVIATING:
         return _WARNED_DEVIATION
     if family is Family.CONCEPT_DRIFT:
@@ -84,6 +87,15 @@ def default_threshold(
     if family is Family.DATA_QUALITY:
         return _quality_threshold(metric, chunk_hours)
     return None
+
+
+def _statistic_threshold(definition: Definition) -> Threshold:
+    """Calibrated limits where the null is known, else the spread over the reference chunks; a distance cannot be too small."""
+    from mlops_desk.metrics.null import CALIBRATED
+
+    if definition.id in CALIBRATED:
+        return CalibratedThreshold()
+    return _WARNED_ABOVE if definition.direction is Direction.LOWER else _WARNED_DEVIATION
 
 
 def _fairness_threshold(definition: Definition) -> Threshold | None:

@@ -5,12 +5,17 @@ from __future__ import annotations
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mlops_desk.domain.errors import UserError
 from mlops_desk.domain.model import Desk, Model
 from mlops_desk.domain.overview import DataNote
 from mlops_desk.domain.progress import CancelToken
 from mlops_desk.domain.schema import Column
+
+if TYPE_CHECKING:
+    from mlops_desk.monitoring.opening import Opened
+    from mlops_desk.monitoring.preparation import Prepared
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,10 +50,7 @@ class ModelCheck:
 def checked(desk: Desk, model: Model, cancel: CancelToken | None = None) -> ModelCheck:
     """Reads footers, columns and labels of a model as an evaluation would; the failure tells what stops it. Raises Cancelled."""
     from mlops_desk.monitoring.inputs import find_inputs
-    from mlops_desk.monitoring.preparation import Preparation
-    from mlops_desk.monitoring.requests import monitors_of
-    from mlops_desk.warehouse.cache import Cache
-    from mlops_desk.warehouse.connection import Connection
+    from mlops_desk.monitoring.opening import with_files
 
     files: tuple[FileCount, ...] = ()
     try:
@@ -56,18 +58,23 @@ def checked(desk: Desk, model: Model, cancel: CancelToken | None = None) -> Mode
         found = (("log", inputs.log), ("reference", inputs.reference), ("labels", inputs.labels))
         files = tuple(FileCount(part=part, files=len(some)) for part, some in found if some)
         with tempfile.TemporaryDirectory(prefix="mlops-desk-") as folder:
-            aside = Path(folder)
-            with (
-                Cache(aside) as cache,
-                Connection([file.path for file in inputs.all], aside / "spill", cancel=cancel) as connection,
-            ):
-                preparation = Preparation(connection, cache, model, monitors_of(model), fresh=True)
-                prepared = preparation.prepared(inputs)
+            prepared = with_files(desk, model, Path(folder), _prepared, inputs=inputs, cancel=cancel)
     except UserError as error:
         return _check(desk, model, files, failure=str(error))
     rows = {"log": sum(one.rows for one in prepared.log), "reference": sum(one.rows for one in prepared.reference)}
     files = tuple(FileCount(part=one.part, files=one.files, rows=rows.get(one.part)) for one in files)
     return _check(desk, model, files, columns=prepared.columns, notes=prepared.notes)
+
+
+def _prepared(opened: Opened) -> Prepared:
+    """What counting would begin with, read afresh."""
+    from mlops_desk.monitoring.preparation import Preparation
+    from mlops_desk.monitoring.requests import monitors_of
+
+    preparation = Preparation(
+        opened.connection, opened.cache, opened.model, monitors_of(opened.model), fresh=True, broken=opened.broken
+    )
+    return preparation.prepared(opened.inputs)
 
 
 def _check(

@@ -19,25 +19,23 @@ def explained(
     desk: Desk, alert_id: int, *, progress: ProgressSink = no_progress, cancel: CancelToken | None = None
 ) -> Explanation:
     """The explanation of an alert; raises UserError for one that there is not."""
-    from mlops_desk.monitoring.explaining import case_of, explanation
+    from mlops_desk.monitoring.explaining import explanation, looked_into
 
     with Store.open(desk.folder) as store:
         alert = _alert(store, alert_id)
-        with case_of(desk, store, alert, progress, cancel or CancelToken()) as case:
-            found = explanation(case, store)
+        token = cancel or CancelToken()
+        found = looked_into(desk, store, alert, lambda case: explanation(case, store), progress, token)
         return replace(found, moves=_moves(desk, store, found))
 
 
 def rows_behind(desk: Desk, alert_id: int, limit: int, *, cancel: CancelToken | None = None) -> FoundRows:
     """At most `limit` rows that an alert is about, every value as text."""
-    from mlops_desk.monitoring.explaining import case_of, found_rows
+    from mlops_desk.monitoring.explaining import found_rows, looked_into
 
     token = cancel or CancelToken()
-    with (
-        Store.open(desk.folder) as store,
-        case_of(desk, store, _alert(store, alert_id), no_progress, token) as case,
-    ):
-        return found_rows(case, limit)
+    with Store.open(desk.folder) as store:
+        alert = _alert(store, alert_id)
+        return looked_into(desk, store, alert, lambda case: found_rows(case, limit), no_progress, token)
 
 
 def _alert(store: Store, alert_id: int) -> Alert:

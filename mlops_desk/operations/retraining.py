@@ -13,12 +13,11 @@ from mlops_desk.domain.model import Desk, Model
 from mlops_desk.domain.overview import RetrainingStatus
 from mlops_desk.domain.retraining import RetrainingRun, TriggerKind, TriggerSpec
 from mlops_desk.domain.threshold import Alert, AlertState
-from mlops_desk.operations.run_ends import latest_runs
+from mlops_desk.operations.run_ends import REQUESTED, latest_runs, request_detail
 from mlops_desk.retraining import runner
 from mlops_desk.store.archive import Store
-from mlops_desk.store.audit import Detail
 
-REQUESTED, CANCELLED = "run.requested", "run.cancel_requested"
+CANCELLED = "run.cancel_requested"
 NAMED_ALERTS = 3
 
 
@@ -75,12 +74,21 @@ def _trigger_text(trigger: TriggerSpec) -> str:
 
 
 def start(desk: Desk, model: Model, *, reason: str, asked_by: str, trusted: bool, now: datetime) -> RetrainingRun:
-    """Starts a run and writes down who wanted it and why; raises NotTrusted and UserError."""
-    run = runner.start(desk.folder, model, reason=reason, asked_by=asked_by, now=now, trusted=trusted)
-    with Store.open(desk.folder) as store:
-        detail: Detail = {"run": run.id, "reason": run.reason, "command": " ".join(run.command)}
-        store.append_audit(at=now, actor=asked_by, action=REQUESTED, model=model.id, detail=detail)
-    return run
+    """Writes down who wants a run and why, and starts it; raises NotTrusted, and UserError where either cannot be done."""
+
+    def put_on_record(run: RetrainingRun) -> None:
+        with Store.open(desk.folder) as store:
+            store.append_audit(at=now, actor=asked_by, action=REQUESTED, model=model.id, detail=request_detail(run))
+
+    return runner.start(
+        desk.folder,
+        model,
+        reason=reason,
+        asked_by=asked_by,
+        now=now,
+        trusted=trusted,
+        on_record=put_on_record,
+    )
 
 
 def cancel(desk: Desk, run_id: int, *, by: str, now: datetime) -> None:

@@ -10,7 +10,7 @@ from mlops_desk.retraining.ledger import records
 from mlops_desk.store.archive import Store
 from mlops_desk.store.audit import Detail
 
-ENDED = "run.ended"
+REQUESTED, ENDED = "run.requested", "run.ended"
 
 
 def latest_runs(desk: Desk) -> tuple[RetrainingRun, ...]:
@@ -21,15 +21,19 @@ def latest_runs(desk: Desk) -> tuple[RetrainingRun, ...]:
 def record_ends(desk: Desk, *, now: datetime) -> tuple[RetrainingRun, ...]:
     """Writes the ends of runs that nobody has written down yet into the audit chain, and returns those runs.
 
+    A run that was killed before its request was written down gets that line, too.
     Two processes that notice an end in the same instant may both write it.
     """
     ended = [record.run for record in records(desk.folder) if record.run.state.final]
     if not ended:
         return ()
     with Store.open(desk.folder) as store:
-        told = {entry.detail.get("run") for entry in store.audit_entries() if entry.action == ENDED}
-        new = tuple(run for run in ended if run.id not in told)
+        told = {(entry.action, entry.detail.get("run")) for entry in store.audit_entries()}
+        new = tuple(run for run in ended if (ENDED, run.id) not in told)
         for run in new:
+            if (REQUESTED, run.id) not in told:
+                wish = request_detail(run)
+                store.append_audit(at=now, actor=run.asked_by, action=REQUESTED, model=run.model, detail=wish)
             detail: Detail = {
                 "run": run.id,
                 "state": run.state.value,
@@ -38,3 +42,8 @@ def record_ends(desk: Desk, *, now: datetime) -> tuple[RetrainingRun, ...]:
             }
             store.append_audit(at=now, actor=run.asked_by, action=ENDED, model=run.model, detail=detail)
     return new
+
+
+def request_detail(run: RetrainingRun) -> Detail:
+    """What the audit chain says of the wish for a run."""
+    return {"run": run.id, "reason": run.reason, "command": " ".join(run.command)}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from shlex import join, quote
@@ -65,12 +65,29 @@ def admission(folder: Path) -> Iterator[None]:
 
 
 def records(folder: Path) -> Iterator[Record]:
-    """Each run as it is now, the oldest first; a folder without state.json is one whose run is being recorded, or never was."""
+    """Each run as it is now, the oldest first; a folder without state.json is one whose run is being recorded, or never was.
+
+    Runs that cannot be read are passed over: `unreadable` tells of them.
+    """
     for number in _ids(folder):
         run_folder = run_folder_of(folder, number)
-        record = run_folder.read_record()
+        record = None
+        with suppress(UserError):
+            found = run_folder.read_record()
+            record = None if found is None else _current(run_folder, found)
         if record is not None:
-            yield _current(run_folder, record)
+            yield record
+
+
+def unreadable(folder: Path) -> dict[int, str]:
+    """Why runs cannot be read, by their ids."""
+    reasons = {}
+    for number in _ids(folder):
+        try:
+            run_folder_of(folder, number).read_record()
+        except UserError as error:
+            reasons[number] = str(error)
+    return reasons
 
 
 def record_of(folder: Path, id: int) -> tuple[RunFolder, Record]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import threading
 import time
@@ -78,6 +79,10 @@ class RunFolder:
     @property
     def _state(self) -> Path:
         return self.path / "state.json"
+
+    def discard(self) -> None:
+        """Takes the folder of a run away that was never started."""
+        shutil.rmtree(self.path, ignore_errors=True)
 
     def write_launch(self, launch: Launch) -> None:
         """Writes spec.json."""

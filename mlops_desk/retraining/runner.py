@@ -34,9 +34,19 @@ from mlops_desk.retraining.supervisor import READY, supervisor_argv
 _FOLLOW_SECONDS = 0.1
 
 
-def start(folder: Path, model: Model, *, reason: str, asked_by: str, now: datetime, trusted: bool) -> RetrainingRun:
+def start(
+    folder: Path,
+    model: Model,
+    *,
+    reason: str,
+    asked_by: str,
+    now: datetime,
+    trusted: bool,
+    on_record: Callable[[RetrainingRun], None] | None = None,
+) -> RetrainingRun:
     """Starts a run of the model's command and returns at once; the run goes on whatever becomes of this process.
 
+    `on_record` writes down who wants the run before anything of it is started; where that raises, there is no run.
     Raises NotTrusted where this machine does not trust the workspace, and UserError where no command is configured, where the policy
     refuses a run now, or where the workspace cannot be written.
     """
@@ -51,6 +61,12 @@ def start(folder: Path, model: Model, *, reason: str, asked_by: str, now: dateti
         if refused is not None:
             raise UserError(f"{model.id} cannot be retrained now: {refused.reason}")
         run_folder, record = _registered(folder, model.id, spec, reason=reason, asked_by=asked_by, now=now)
+    if on_record is not None:
+        try:
+            on_record(record.run)
+        except BaseException:
+            run_folder.discard()
+            raise
     _start_supervisor(run_folder, record)
     return run(folder, record.run.id)
 

@@ -283,3 +283,19 @@ def test_watch_once(mlops_desk: CommandLine, workspace: Path) -> None:
     assert dt.datetime.strptime(mlops_desk.err.strip(), "%Y-%m-%d %H:%M:%S")
     (workspace / "desk.toml").write_text("version = 1\n")
     assert mlops_desk("watch", workspace, "--once") == 2
+
+
+def test_a_run_that_cannot_be_read_is_left_out_and_named(
+    mlops_desk: CommandLine, workspace: Path, tmp_path: Path
+) -> None:
+    state = workspace / ".desk" / "runs" / "9" / "state.json"
+    state.parent.mkdir(parents=True)
+    state.write_text("{")
+    for command in (["run"], ["report", "-o", tmp_path / "r.html"]):
+        assert mlops_desk(command[0], workspace, *command[1:]) == 0
+        assert f"mlops-desk: warning: run 9 is left out: {state} is damaged" in mlops_desk.err
+    assert mlops_desk("runs", workspace) == 0
+    assert "unreadable" in mlops_desk.out
+    (run,) = mlops_desk.document("runs", workspace)
+    assert (run["id"], run["state"], run["model"]) == (9, "unreadable", None)
+    assert str(state) in run["outcome"]

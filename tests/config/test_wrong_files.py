@@ -509,7 +509,7 @@ WORKSHOP = [
         "",
         "[models.retraining]\ncwd = '.'",
         "15: models.car-loan.retraining needs one of command, http; "
-        'write for example command = ["python", "train.py", "--run", "{run_folder}"]',
+        'write for example command = ["{python}", "train.py", "--run", "{run_folder}"]',
     ),
     (
         "",
@@ -526,12 +526,12 @@ WORKSHOP = [
     (
         "",
         "[models.retraining]\ncommand = 1",
-        '16: models.car-loan.retraining.command must be a list of arguments such as ["python", "train.py"], not 1',
+        '16: models.car-loan.retraining.command must be a list of arguments such as ["{python}", "train.py"], not 1',
     ),
     (
         "",
         "[models.retraining]\ncommand = []",
-        '16: models.car-loan.retraining.command is an empty list; write for example command = ["python", "train.py", "--run", "{run_folder}"]',
+        '16: models.car-loan.retraining.command is an empty list; write for example command = ["{python}", "train.py", "--run", "{run_folder}"]',
     ),
     (
         "",

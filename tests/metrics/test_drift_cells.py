@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import kstwo
 
 from mlops_desk.aggregates.cellmap import fitted_map
 from mlops_desk.domain.metric import Convention
@@ -162,3 +163,21 @@ def test_a_large_shift_leaves_no_doubt_about_the_area() -> None:
         [found] = numeric_drift(metric, Convention.DESK, tables[0], [tables[1]])
         assert found.error_bound < 1e-9
     assert math.isclose(found.value, 0.0, abs_tol=1e-9)
+
+
+def test_a_p_value_of_cells_is_within_its_bound_of_the_exact_one() -> None:
+    rng = np.random.default_rng(3)
+    n, short = 12_000, 0
+    for seed in range(6):
+        reference, chunk = rng.normal(0, 1, n), np.random.default_rng(seed).normal(0.005 * seed, 1, n)
+        for width in (0.02, 0.1):
+            tables = [cell_table(one, floor_cells(width)) for one in (reference, chunk)]
+            exact = [exact_table(one) for one in (reference, chunk)]
+            [true] = numeric_drift("kolmogorov_smirnov_p", Convention.DESK, exact[0], [exact[1]])
+            [found] = numeric_drift("kolmogorov_smirnov_p", Convention.DESK, tables[0], [tables[1]])
+            assert abs(found.value - true.value) <= found.error_bound + 1e-9
+            [gap] = numeric_drift("kolmogorov_smirnov", Convention.DESK, tables[0], [tables[1]])
+            least = kstwo.sf(max(gap.value - gap.error_bound, 0.0), round(n / 2))
+            assert found.value + found.error_bound >= least - 1e-12, "D may be smaller than the cells say, too"
+            short += least > found.value
+    assert short

@@ -209,3 +209,15 @@ def test_evidently_chi_squared_with_an_unseen_category() -> None:
     [found] = categorical_drift("chi_squared", Convention.EVIDENTLY, category_table(x), [category_table(y)])
     assert found.value is None
     assert "lacks" in found.reason
+
+
+@pytest.mark.parametrize("metric", ["epps_singleton", "epps_singleton_p"])
+def test_two_constants_have_no_epps_singleton(metric: str) -> None:
+    [found] = numeric_drift(metric, Convention.DESK, exact_table([1.0] * 50), [exact_table([2.0] * 50)])
+    assert found.value is None
+    assert "both constant" in found.reason
+
+
+def test_cramers_v_of_disjoint_categories_is_no_more_than_1() -> None:
+    for n in range(60, 400):
+        assert category_value("cramers_v", np.array(["a"] * n), np.array(["b"] * (n // 2 + 7))) <= 1.0

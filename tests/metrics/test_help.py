@@ -7,6 +7,7 @@ import pytest
 from mlops_desk.domain.errors import UserError
 from mlops_desk.domain.metric import Family
 from mlops_desk.metrics.catalogue import CATALOGUE, definitions
+from mlops_desk.monitoring.thresholds import default_threshold
 from mlops_desk.reporting.help import (
     GUIDES,
     METRIC_SECTIONS,
@@ -117,3 +118,10 @@ def test_command_names_the_nearest_id(mlops_desk: CommandLine) -> None:
     assert mlops_desk("help", "jensen_shanon") == 2
     assert mlops_desk.out == ""
     assert mlops_desk.err == "mlops-desk: there is no help on 'jensen_shanon'; did you mean jensen_shannon?\n"
+
+
+@pytest.mark.parametrize("metric", [one for one in IDS if definitions(one)[0].family is Family.DATA_DRIFT])
+def test_a_page_names_the_threshold_that_a_drift_metric_has_by_default(metric: str) -> None:
+    threshold = default_threshold(definitions(metric)[0])
+    kind = type(threshold).__name__.removesuffix("Threshold").replace("PValue", "p_value").lower()
+    assert f"Default threshold: {kind}" in help_page(metric).markdown

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 from sklearn import metrics as sk
 
 from mlops_desk.aggregates.tables import added
@@ -313,3 +314,14 @@ def test_values_of_a_table_do_not_depend_on_how_many_parts_it_came_in():
     parts = [score_table(*(column[at : at + 500] for column in rows)) for at in range(0, 5000, 500)]
     confusion = confusion_counts(*rows[1:])
     same(binary_performance(confusion, added(parts)), binary_performance(confusion, score_table(*rows)), rel=1e-12)
+
+
+@pytest.mark.parametrize("counts", [[[60, 20], [20, 0]], [[60, 0], [0, 40]]], ids=["no hit", "no miss"])
+def test_f1_of_no_and_of_all_hits_is_as_unsure_as_few_rows_leave_it(counts):
+    value = confusion_values(np.array(counts, dtype=float))["f1"]
+    assert value.value in (0.0, 1.0)
+    assert value.sampling_error > 0
+    low, high = binomtest(counts[1][1], 40).proportion_ci(method="wilson")
+    assert value.interval_lower == pytest.approx(2 * low / (1 + low), abs=1e-12)
+    assert value.interval_upper == pytest.approx(2 * high / (1 + high), abs=1e-12)
+    assert value.interval_upper - value.interval_lower > 0.04

@@ -20,6 +20,9 @@ from mlops_desk.domain.threshold import (
     QuantileThreshold,
     RateThreshold,
 )
+from mlops_desk.metrics.catalogue import CATALOGUE
+from mlops_desk.metrics.null import CALIBRATED
+from mlops_desk.metrics.series import DRIFT_FAMILIES
 from mlops_desk.monitoring.thresholds import (
     ReferenceCourse,
     breached_limit,
@@ -307,3 +310,13 @@ def test_defaults_that_depend_on_more_than_the_metric() -> None:
     assert default_threshold(chi_squared, convention=Convention.NANNYML) == PValueThreshold(max=0.05)
     freshness = metric("freshness_hours", Family.DATA_QUALITY)
     assert default_threshold(freshness, chunk_hours=24) == ConstantThreshold(upper=48)
+
+
+@pytest.mark.parametrize("one", [one for one in CATALOGUE if one.family in DRIFT_FAMILIES], ids=lambda one: one.id)
+def test_a_drift_metric_is_calibrated_by_default_only_where_its_null_is_known(one) -> None:
+    threshold = default_threshold(one)
+    assert isinstance(threshold, CalibratedThreshold) == (one.id in CALIBRATED)
+    if isinstance(threshold, DeviationThreshold):
+        lower = None if one.direction is Direction.LOWER else 3
+        warn = DeviationThreshold(lower=None if lower is None else 2, upper=2)
+        assert threshold == DeviationThreshold(lower=lower, upper=3, warn=warn)

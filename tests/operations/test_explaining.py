@@ -2,6 +2,7 @@
 
 import csv
 import datetime as dt
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -264,3 +265,111 @@ convention = "nannyml"
         "loan_length",
         "repaid_loan_on_prev_car",
     }
+
+
+@pytest.mark.parametrize(
+    ("label", "prediction"),
+    [
+        (pa.float64(), pa.int64()),
+        (pa.bool_(), pa.int64()),
+        (pa.bool_(), pa.bool_()),
+        (pa.decimal128(21, 1), pa.int64()),
+        (pa.int64(), pa.bool_()),
+        (pa.string(), pa.int64()),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("inside", [False, True])
+def test_rows_shown_as_wrong_are_wrong_whatever_the_types(
+    tmp_path: Path, label: pa.DataType, prediction: pa.DataType, inside: bool
+) -> None:
+    folder, wrong = tmp_path / "desk", 0
+    for name in ("logs", "labels"):
+        (folder / name).mkdir(parents=True)
+    for day in range(DAYS):
+        table, labels = day_of(day)
+        pred = table["pred"]
+        labels = pa.table({"id": table["id"].slice(0, 60), "truth": pa.chunked_array([pred.slice(0, 60)])})
+        if day == DAYS - 1:
+            flipped = pa.array([1 - one if place < 20 else one for place, one in enumerate(pred.to_pylist()[:60])])
+            labels, wrong = labels.set_column(1, "truth", flipped), 20
+        labels = labels.set_column(1, "truth", labels["truth"].cast(label))
+        table = table.set_column(table.schema.get_field_index("pred"), "pred", pred.cast(prediction))
+        if inside:
+            table = table.append_column("truth", pa.nulls(len(table), pa.int64()))
+        pq.write_table(table, folder / "logs" / f"{day}.parquet")
+        pq.write_table(labels, folder / "labels" / f"{day}.parquet")
+    monitor = '[[models.monitors]]\nmetrics = ["accuracy"]\nthreshold = { kind = "constant", lower = 0.9 }\n'
+    (folder / "desk.toml").write_text(HEAD.format(chunks='every = "1d"', filter="") + monitor)
+    Workspace.open(folder).evaluate()
+    alert = alert_of(folder, "accuracy", "performance")
+    assert alert.value == pytest.approx(1 - wrong / 60)
+    assert len(rows_behind(read_desk(folder), alert.id, 100).rows) == wrong
+
+
+def damaged(path: Path) -> None:
+    """Flips bytes of the rows of a Parquet file and leaves its footer."""
+    body = bytearray(path.read_bytes())
+    body[10:6000] = bytes(byte ^ 0x5A for byte in body[10:6000])
+    path.write_bytes(body)
+
+
+def test_a_file_that_broke_since_is_told_in_one_line(tmp_path: Path) -> None:
+    desk = write(tmp_path / "desk")
+    alert = alert_of(desk, "accuracy", "performance")
+    damaged(desk / "logs" / f"{DAYS - 1}.parquet")
+    with pytest.raises(UserError, match="no file that can be read has rows of its chunk"):
+        explained(read_desk(desk), alert.id)
+    with pytest.raises(UserError, match="no file that can be read has rows of its chunk"):
+        rows_behind(read_desk(desk), alert.id, 3)
+    damaged(desk / "logs" / "3.parquet")
+    found = Workspace.open(desk).check("m")
+    assert found.failure is None
+    told = {Path(note.place).name for note in found.notes if note.code == "file_quarantined"}
+    assert told == {"3.parquet", f"{DAYS - 1}.parquet"}
+
+
+def test_a_damaged_cache_is_made_again(tmp_path: Path) -> None:
+    desk = write(tmp_path / "desk")
+    alert, before = why(desk, "accuracy", "performance")
+    with sqlite3.connect(desk / ".desk" / "cache" / "partials.sqlite") as cache:
+        cache.execute("update bodies set body = cast(substr(body, 1, 20) || x'00' as blob)")
+    cache.close()
+    assert explained(read_desk(desk), alert.id) == before
+
+
+@pytest.mark.parametrize("timed", [False, True], ids=["in the order of files", "by time"])
+@pytest.mark.parametrize("name", ["plain", "filename", "file_row_number", "row_in_split", "Row_In_Files", "chunk_rows"])
+def test_chunks_of_rows_are_found_in_the_order_of_the_files(tmp_path: Path, name: str, timed: bool) -> None:
+    folder, rows = tmp_path / "desk", 40
+    stamp = pa.array([FIRST_DAY] * rows, pa.timestamp("us"))
+    for place, part in enumerate(("reference/0", "reference/1", "logs/A b/1", "logs/a/1", "logs/a-b/1")):
+        file = folder / f"{part}.parquet"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        x = pa.nulls(rows, pa.float64()) if part == "logs/a-b/1" else pa.array(np.arange(rows) * 0.5 + place)
+        pq.write_table(pa.table({"x": x, name: [part] * rows, "ts": stamp}), file, row_group_size=7)
+    timestamp = '\ntimestamp = "ts"' if timed else ""
+    (folder / "desk.toml").write_text(
+        f"""version = 1
+[[models]]
+id = "m"
+name = "M"
+logs = {{ path = "logs" }}
+reference = {{ path = "reference" }}
+chunks = {{ size = {rows} }}
+[models.columns]
+numeric = ["x"]
+ignore = ["{name}"]{timestamp}
+[[models.monitors]]
+metrics = ["missing_rate"]
+columns = ["x"]
+threshold = {{ kind = "constant", upper = 0.5 }}
+"""
+    )
+    Workspace.open(folder).evaluate()
+    alert, found = why(folder, "missing_rate", "data_quality", "x")
+    shown = rows_behind(read_desk(folder), alert.id, 100)
+    assert shown.names == ("x", name, "ts")
+    assert {row[:2] for row in shown.rows} == {(None, "logs/a-b/1")}
+    assert len(shown.rows) == rows
+    assert duckdb.sql(found.sql).fetchall() == [(None, rows)]

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.domain.errors import NotTrusted
+from mlops_desk.domain.errors import NotTrusted, WorkspaceBusy
 from mlops_desk.domain.metric import Family, SeriesKey
 from mlops_desk.domain.retraining import RunState, TriggerKind, TriggerSpec
 from mlops_desk.domain.threshold import Alert, AlertState, Severity
 from mlops_desk.operations.retraining import reason_of, triggers_text
+from mlops_desk.retraining import runner
+from mlops_desk.store.archive import Store
 from mlops_desk.workspace import Workspace
 from tests.operations.small_workspace import write_workspace
 
@@ -89,3 +91,33 @@ def test_a_run_is_on_record_from_wish_to_end(workspace: Workspace) -> None:
     assert after.refusal is not None
     assert "cooldown" in after.refusal
     assert after.runs == (ended,)
+
+
+def test_a_run_that_cannot_be_put_on_record_is_not_started(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace.trust()
+    workspace.evaluate()
+
+    def refuse(*_: object, **__: object) -> None:
+        raise WorkspaceBusy("somebody else is writing")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Store, "append_audit", refuse)
+        with pytest.raises(WorkspaceBusy):
+            workspace.retrain("small", reason="a test", asked_by="ada")
+    assert workspace.runs() == ()
+    assert workspace.audit_entries() == ()
+    run = workspace.retrain("small", reason="a test", asked_by="ada")
+    assert run.id == 1, "neither a number is lost nor a cooldown begun"
+    workspace.wait_for_run(run.id)
+
+
+def test_a_run_without_its_request_gets_it_with_its_end(workspace: Workspace) -> None:
+    workspace.trust()
+    run = runner.start(
+        workspace.folder, workspace.model("small"), reason="a test", asked_by="ada", now=NOW, trusted=True
+    )
+    workspace.wait_for_run(run.id)
+    entries = [(entry.action, entry.actor, entry.detail["run"]) for entry in workspace.audit_entries()]
+    assert entries == [("run.ended", "ada", run.id), ("run.requested", "ada", run.id)]

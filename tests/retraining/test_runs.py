@@ -15,6 +15,7 @@ from mlops_desk.domain.progress import CancelToken
 from mlops_desk.domain.retraining import HttpCall, RetrainingSpec, RunEnvironment, RunState
 from mlops_desk.retraining import runner
 from mlops_desk.retraining.launch import LaunchError, check_batch_arguments
+from mlops_desk.retraining.ledger import unreadable
 from mlops_desk.retraining.supervisor import HIDDEN_ARGUMENT, supervisor_argv
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -257,9 +258,12 @@ def test_a_damaged_record_is_named_with_its_file(workspace, python_model, finish
     for damaged in ("", "{", "[]", '{"run": {}}', intact.replace("succeeded", "done")):
         state.write_text(damaged, encoding="utf-8")
         with pytest.raises(UserError, match=r"state\.json is damaged"):
-            runner.runs(workspace)
+            runner.run(workspace, run.id)
+        assert runner.runs(workspace) == ()
+        assert "state.json is damaged" in unreadable(workspace)[run.id]
     state.write_text(intact, encoding="utf-8")
     assert runner.runs(workspace) == (run,)
+    assert unreadable(workspace) == {}
 
 
 @posix

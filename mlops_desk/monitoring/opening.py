@@ -1,0 +1,111 @@
+"""Opens a model's files with the cache for some work, and begins it again without what turns out to be broken.
+
+A cache that cannot be read is thrown away, files whose rows cannot be read are left out, and files that are being written are looked at again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from mlops_desk.domain.errors import ExpressionFailure, UserError
+from mlops_desk.domain.model import Desk, Model
+from mlops_desk.domain.progress import CancelToken
+from mlops_desk.monitoring.counting import ChangingFiles, UnreadableFiles
+from mlops_desk.monitoring.inputs import Inputs, find_inputs
+from mlops_desk.warehouse.cache import Cache, DamagedCache
+from mlops_desk.warehouse.connection import Connection
+from mlops_desk.warehouse.footers import first_line, read_footers, unreadable_files
+
+LOOKS = 6
+"""How often work begins again because files are being written, before those files are left out."""
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """The files of a model, open; `broken` says of files that are to be left out why."""
+
+    desk: Desk
+    model: Model
+    connection: Connection
+    cache: Cache
+    inputs: Inputs
+    broken: Mapping[Path, str]
+
+    def refuse_changing(self) -> None:
+        """Raises ChangingFiles for files that changed while they were read; what was kept of them is under their former names."""
+        before = {file.path: file for file in self.inputs.all}
+        now = {file.path: file for file in find_inputs(self.desk, self.model).all}
+        changed = [path for path, file in before.items() if path not in self.broken and now.get(path) != file]
+        if changed:
+            raise ChangingFiles(
+                dict.fromkeys(changed, "it was being written while it was read; the next run will take it in")
+            )
+
+    def raise_for(self, error: Exception) -> None:
+        """Raises UnreadableFiles for the files because of which the engine failed, UserError where all can be read."""
+        self.refuse_changing()
+        whole = [file for file in self.inputs.all if file.path not in self.broken]
+        footers, quarantined = read_footers(self.connection, whole)
+        reasons = {one.path: one.reason for one in quarantined} | unreadable_files(self.connection, footers)
+        if not reasons and isinstance(error, ExpressionFailure):
+            raise UserError(str(error)) from error
+        if not reasons:
+            raise UserError(f"models.{self.model.id}: its rows cannot be read: {first_line(error)}") from error
+        raise UnreadableFiles(reasons) from error
+
+
+def with_files(
+    desk: Desk,
+    model: Model,
+    folder: Path,
+    work: Callable[[Opened], Result],
+    *,
+    inputs: Inputs,
+    broken: Mapping[Path, str] | None = None,
+    cancel: CancelToken | None = None,
+) -> Result:
+    """What comes of some work on a model's files with the cache in `folder`; raises UserError where it cannot be done at all."""
+    left_out = dict(broken or {})
+    looks, damages = 0, 0
+    while True:
+        try:
+            return _attempt(desk, model, folder, work, inputs, left_out, cancel)
+        except DamagedCache as error:
+            damages += 1
+            if damages == LOOKS:
+                raise UserError(f"{folder}: what is kept there cannot be read: {error}") from error
+            Cache.discard(folder)
+        except ChangingFiles as error:
+            looks += 1
+            if looks < LOOKS:
+                inputs = find_inputs(desk, model)
+            else:
+                left_out |= error.reasons
+        except UnreadableFiles as error:
+            left_out |= error.reasons
+
+
+def _attempt(
+    desk: Desk,
+    model: Model,
+    folder: Path,
+    work: Callable[[Opened], Result],
+    inputs: Inputs,
+    broken: Mapping[Path, str],
+    cancel: CancelToken | None,
+) -> Result:
+    with (
+        Cache(folder) as cache,
+        Connection([file.path for file in inputs.all], folder / "spill", cancel=cancel) as connection,
+    ):
+        opened = Opened(desk=desk, model=model, connection=connection, cache=cache, inputs=inputs, broken=dict(broken))
+        try:
+            return work(opened)
+        except (*connection.engine_errors, ExpressionFailure) as error:
+            opened.raise_for(error)
+            raise
