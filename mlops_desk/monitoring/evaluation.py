@@ -128,9 +128,11 @@ def age_crosses_limit(model: Model, store: Store, now: datetime) -> bool:
         return False
     hours = (now - last.log.newest_row).total_seconds() / 3600
     stored = store.values(model.id, family=Family.DATA_QUALITY, metric="freshness_hours", split=Split.ANALYSIS)
-    judged = [value for value in stored if value.limits.upper is not None]
+    latest = {
+        value.key: value for value in stored if value.limits.upper is not None
+    }  # in time order: the last one stays
     return any(
-        (hours > (value.limits.upper or 0.0)) != (value.verdict not in (Verdict.OK, None)) for value in judged[-1:]
+        (hours > (value.limits.upper or 0.0)) != (value.verdict not in (Verdict.OK, None)) for value in latest.values()
     )
 
 
