@@ -144,15 +144,7 @@ class Measurer:
         return untested("the reference has no such group or class")
 
     def _key(self, request: Request, group: str | None = None, class_: str | None = None) -> SeriesKey:
-        return SeriesKey(
-            family=request.definition.family,
-            metric=request.definition.id,
-            convention=request.monitor.convention,
-            column=request.column,
-            group=group,
-            class_=class_,
-            segment=self._set.segment,
-        )
+        return request.key(self._set.segment, group, class_)
 
     def _drift(self, request: Request, slices: Sequence[Slice]) -> list[Measurement]:
         """Drift of a column in each slice."""

@@ -12,6 +12,7 @@ from tests.monitoring.desks import (
     DAILY,
     LOGS,
     Kept,
+    assert_same,
     kept,
     run,
     write_day,
@@ -40,3 +41,16 @@ def test_the_age_of_every_segment_goes_on(tmp_path: Path) -> None:
         alerted = {alert.key.segment for alert in store.alerts()}
     assert found == dict.fromkeys([None, "sex=f", "sex=m"], Verdict.ALERT)
     assert alerted == {None, "sex=f", "sex=m"}
+
+
+def test_a_series_asked_for_twice_shares_the_budget_once(tmp_path: Path) -> None:
+    found = []
+    for times in (1, 4):
+        folder = tmp_path / str(times)
+        write_desk(folder, LOGS, BY_PERIOD, COLUMNS, DAILY, '[[models.monitors]]\nmetrics = ["psi"]\n' * times)
+        for day in range(6):
+            write_day(folder / "logs", day)
+        assert run(folder).failure is None
+        found.append(kept(folder))
+    assert_same(found[1], found[0])
+    assert any(row["upper"] is not None for row in found[0].values.values())
