@@ -74,7 +74,7 @@ def alert_changes(
 
     Parameters
     ----------
-    standing : open alerts, and resolved ones whose silence lasts: it goes over to an alert that opens meanwhile.
+    standing : open alerts, and resolved ones whose silence lasts and that none followed: it goes over to an alert that opens meanwhile.
     breaches : analysis values judged warning or alert after the latest ok of their series, in time order within each series.
     chunks : the analysis chunks as they are now, in time order.
     rule_of : the rule of a series.
@@ -220,9 +220,6 @@ def _opened(model: str, mark: str, episode: _Episode, silenced_until: datetime |
 
 
 def _silences(alerts: Iterable[Alert], now: datetime) -> dict[str, datetime]:
-    """Until when fingerprints are kept quiet."""
-    until: dict[str, datetime] = {}
-    for alert in alerts:
-        if alert.silenced_until is not None and alert.silenced_until > now:
-            until[alert.fingerprint] = max(alert.silenced_until, until.get(alert.fingerprint, alert.silenced_until))
-    return until
+    """Until when fingerprints are kept quiet: only what was last said of one counts."""
+    latest = {alert.fingerprint: alert.silenced_until for alert in sorted(alerts, key=lambda alert: alert.id)}
+    return {mark: until for mark, until in latest.items() if until is not None and until > now}
