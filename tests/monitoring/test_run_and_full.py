@@ -4,7 +4,9 @@ import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
+import pytest
 
 from mlops_desk.domain.metric import Verdict
 from mlops_desk.domain.threshold import AlertState
@@ -16,11 +18,13 @@ from tests.monitoring.desks import (
     DAILY,
     LOGS,
     NOW,
+    REFERENCE_DAYS,
     Kept,
     assert_same,
     day_rows,
     kept,
     run,
+    truth,
     write_day,
     write_desk,
 )
@@ -85,3 +89,42 @@ def test_a_silence_that_was_withdrawn_does_not_come_back(tmp_path: Path) -> None
         store.acknowledge(2, by="ann", at=NOW)
     assert evaluated(7, False) is AlertState.RESOLVED
     assert evaluated(8, True) is AlertState.FIRING
+
+
+@pytest.mark.parametrize("known", [20, 190, 260])
+def test_the_values_of_a_segment_are_chosen_step_by_step_as_at_once(tmp_path: Path, known: int) -> None:
+    """A few values, nearly as many as are watched, and more; every later day has forty others."""
+    folder = tmp_path / "desk"
+    monitor = '[[models.monitors]]\nmetrics = ["rows"]\nsegments = ["shop"]\n'
+    write_desk(folder, LOGS, BY_PERIOD, COLUMNS, DAILY, monitor)
+    for day in range(12):
+        rows = day_rows(day, rows=80)
+        rows["shop"] = [f"r{(day * 80 + at) % known:03}" for at in range(80)]
+        if day >= REFERENCE_DAYS:
+            rows["shop"][:40] = [f"s{(17 * day * 40 + at * 7) % 997:03}" for at in range(40)]
+        written(folder / "logs" / f"{day:02}.parquet", rows)
+        if day >= REFERENCE_DAYS:
+            assert run(folder).failure is None
+    found = kept(folder)
+    assert_same(found, in_full(folder))
+    watched = [{row["segment"] for row in found.values.values() if row["chunk"] == chunk} for chunk in range(8)]
+    assert all(len(segments) <= 200 for segments in watched)
+    assert [code for code, _ in found.notes].count("segments_cut") == {20: 0, 190: 1, 260: 2}[known]
+
+
+def test_notes_are_of_all_chunks_step_by_step_as_at_once(tmp_path: Path) -> None:
+    """The last day has neither a value of x nor labels of two classes; the others have."""
+    for last in (7, 5):
+        folder = tmp_path / str(last) / "desk"
+        write_desk(folder, LOGS, BY_PERIOD, COLUMNS + 'target = "repaid"\n', DAILY)
+        for day in range(8):
+            rows = {**day_rows(day), "repaid": truth(day)}
+            if day >= last or (last == 5 and day >= REFERENCE_DAYS):
+                rows |= {"x": pa.nulls(40, pa.float64()), "repaid": np.ones(40, dtype=np.int8)}
+            written(folder / "logs" / f"{day:02}.parquet", rows)
+            if day >= REFERENCE_DAYS:
+                assert run(folder).failure is None
+        found = kept(folder)
+        assert_same(found, in_full(folder))
+        codes = {code for code, _ in found.notes} & {"column_empty", "one_class"}
+        assert codes == ({"column_empty", "one_class"} if last == 5 else set())
