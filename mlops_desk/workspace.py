@@ -98,8 +98,7 @@ class Workspace:
 
         self._reread()
         look, _ = looked_at(self.desk)
-        now = _now()
-        outcome = evaluate(self.desk, models=models, full=full, progress=progress, cancel=cancel, now=now)
+        outcome = evaluate(self.desk, models=models, full=full, progress=progress, cancel=cancel, now=(now := _now()))
         self._watch.evaluated(look, models)
         record_ends(self.desk, now=now)
         prune(self.desk, outcome, now=now)
@@ -157,12 +156,13 @@ class Workspace:
     def results(self, model: str | None = None) -> ValueTable:
         """The results table of a model, or of all, in columns."""
         with self._store(read_only=True) as store:
-            return store.value_table(model)
+            return store.value_table([one.id for one in self.desk.models] if model is None else [model])
 
     def alerts(self, model: str | None = None) -> tuple[Alert, ...]:
         """Alerts of a model, or of all, in whatever state, the latest first."""
-        with self._store(read_only=True) as store:
-            return store.alerts(model=None if model is None else self.model(model).id, now=_now())
+        from mlops_desk.operations.alert_desk import alerts
+
+        return alerts(self.desk, model, _now())
 
     def alert_events(self, alert_id: int) -> tuple[AlertEvent, ...]:
         """What became of an alert and who did it, the earliest first."""
@@ -171,13 +171,15 @@ class Workspace:
 
     def acknowledge(self, alert_id: int, by: str, note: str | None = None) -> Alert:
         """Marks an open alert as seen by somebody."""
-        with self._store() as store:
-            return store.acknowledge(alert_id, by=by, at=_now(), note=note)
+        from mlops_desk.operations.alert_desk import acknowledge
+
+        return acknowledge(self.desk, alert_id, by, note, _now())
 
     def silence(self, alert_id: int, until: datetime, by: str) -> Alert:
         """Keeps an open alert quiet until an instant."""
-        with self._store() as store:
-            return store.silence(alert_id, until=until, by=by, at=_now())
+        from mlops_desk.operations.alert_desk import silence
+
+        return silence(self.desk, alert_id, until, by, _now())
 
     def trusted(self) -> bool:
         """Whether this machine lets the workspace run what it configures."""
@@ -276,15 +278,13 @@ class Workspace:
     def _retraining(self, store: Store, model: Model, now: datetime) -> RetrainingStatus:
         from mlops_desk.operations import retraining
 
-        alerts = store.alerts(model=model.id, now=now)
-        return retraining.status(self.desk, model, alerts, trusted=self.trusted(), now=now)
+        known = store.alerts(model=model.id, now=now)
+        return retraining.status(self.desk, model, known, trusted=self.trusted(), now=now)
 
     def _reread(self) -> None:
         """Reads desk.toml again where it was changed."""
-        signature = self._file_signature()
-        if signature != self._signature:
-            self.desk = Workspace.open(self.desk.file).desk
-            self._signature = signature
+        if (signature := self._file_signature()) != self._signature:
+            self.desk, self._signature = Workspace.open(self.desk.file).desk, signature
 
     def _file_signature(self) -> tuple[int, int] | None:
         """Size and time of desk.toml, None where it is gone."""

@@ -17,12 +17,13 @@ from mlops_desk.domain.metric import Family, Verdict
 from mlops_desk.domain.model import Desk, Model
 from mlops_desk.domain.progress import CancelToken, Progress, ProgressSink, no_progress
 from mlops_desk.domain.slicing import Split
-from mlops_desk.domain.threshold import Alert
+from mlops_desk.domain.threshold import Alert, AlertState
 from mlops_desk.monitoring.inputs import Inputs, find_inputs
 from mlops_desk.store.archive import Store
 from mlops_desk.store.lock import WorkspaceLock
 
 DESK_FOLDER = ".desk"
+OPEN = (AlertState.FIRING, AlertState.ACKNOWLEDGED, AlertState.SILENCED)
 LOOKS = 6
 """How often a pass begins again because files are being written, before those files are left out."""
 
@@ -46,6 +47,11 @@ def evaluate(
     started = time.monotonic()
     outcomes = []
     with WorkspaceLock(desk.folder), Store.open(desk.folder) as store:
+        for gone in set(store.models()) - {model.id for model in desk.models}:
+            if store.alerts(model=gone, states=OPEN):
+                from mlops_desk.monitoring.alerting import retire
+
+                retire(store, gone, now)
         for index, model in enumerate(chosen):
             token.raise_if_cancelled()
             share = _share_of(progress, index, len(chosen), model.name)
