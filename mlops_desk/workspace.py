@@ -18,7 +18,7 @@ from mlops_desk import trust
 from mlops_desk.domain.evaluation import EvaluationOutcome
 from mlops_desk.domain.metric import SeriesKey
 from mlops_desk.domain.model import Desk, Model
-from mlops_desk.domain.overview import Distribution, Line, ModelStatus, Overview, Period, RetrainingStatus
+from mlops_desk.domain.overview import Distribution, Line, ModelStatus, Overview, Period
 from mlops_desk.domain.progress import CancelToken, ProgressSink, no_progress
 from mlops_desk.domain.retraining import RetrainingRun
 from mlops_desk.domain.threshold import Alert
@@ -100,8 +100,7 @@ class Workspace:
 
         self.desk = self._configuration.latest(self.desk)
         look, _ = looked_at(self.desk)
-        now = _now()
-        outcome = evaluate(self.desk, models=models, full=full, progress=progress, cancel=cancel, now=now)
+        outcome = evaluate(self.desk, models=models, full=full, progress=progress, cancel=cancel, now=(now := _now()))
         self._watch.evaluated(look, models)
         self._record_ends()
         prune(self.desk, outcome, now=now)
@@ -127,12 +126,13 @@ class Workspace:
 
     def overview(self, model: str, period: Period = ALL, segment: str | None = None) -> Overview:
         """Everything that the Overview page of a model shows."""
+        from mlops_desk.operations.retraining import status_now
         from mlops_desk.reporting import summary
 
         now, desk = _now(), self.desk
         found = desk.model(model)
         with self._store() as store:
-            retraining = _retraining(desk, store, found, now)
+            retraining = status_now(desk, store, found, now)
             return summary.overview(store, found, period, now=now, retraining=retraining, segment=segment)
 
     def distribution(
@@ -161,12 +161,13 @@ class Workspace:
     def results(self, model: str | None = None) -> ValueTable:
         """The results table of a model, or of all, in columns."""
         with self._store(read_only=True) as store:
-            return store.value_table(model)
+            return store.value_table([one.id for one in self.desk.models] if model is None else [model])
 
     def alerts(self, model: str | None = None) -> tuple[Alert, ...]:
         """Alerts of a model, or of all, in whatever state, the latest first."""
-        with self._store(read_only=True) as store:
-            return store.alerts(model=None if model is None else self.model(model).id, now=_now())
+        from mlops_desk.operations.alert_desk import alerts
+
+        return alerts(self.desk, model, _now())
 
     def alert_events(self, alert_id: int) -> tuple[AlertEvent, ...]:
         """What became of an alert and who did it, the earliest first."""
@@ -175,13 +176,15 @@ class Workspace:
 
     def acknowledge(self, alert_id: int, by: str, note: str | None = None) -> Alert:
         """Marks an open alert as seen by somebody."""
-        with self._store() as store:
-            return store.acknowledge(alert_id, by=by, at=_now(), note=note)
+        from mlops_desk.operations.alert_desk import acknowledge
+
+        return acknowledge(self.desk, alert_id, by, note, _now())
 
     def silence(self, alert_id: int, until: datetime, by: str) -> Alert:
         """Keeps an open alert quiet until an instant."""
-        with self._store() as store:
-            return store.silence(alert_id, until=until, by=by, at=_now())
+        from mlops_desk.operations.alert_desk import silence
+
+        return silence(self.desk, alert_id, until, by, _now())
 
     def trusted(self) -> bool:
         """Whether this machine lets the workspace run what it configures."""
@@ -247,13 +250,14 @@ class Workspace:
         self, path: Path, *, model: str | None = None, period: Period = ALL, now: datetime | None = None
     ) -> None:
         """Writes a report on a model, or on all, as HTML or JSON by the name's ending."""
+        from mlops_desk.operations.retraining import status_now
         from mlops_desk.reporting import content, document
 
         at = now or _now()
         desk = self.desk
         models = desk.models if model is None else (desk.model(model),)
         with self._store(read_only=True) as store:
-            retraining = {one.id: _retraining(desk, store, one, at) for one in models}
+            retraining = {one.id: status_now(desk, store, one, at) for one in models}
             report = content.report(store, desk.name, models, period, now=at, retraining=retraining)
         document.write_report(report, path)
 
@@ -289,13 +293,6 @@ class Workspace:
 
         with self._ending:
             record_ends(self.desk, now=_now())
-
-
-def _retraining(desk: Desk, store: Store, model: Model, now: datetime) -> RetrainingStatus:
-    from mlops_desk.operations import retraining
-
-    alerts = store.alerts(model=model.id, now=now)
-    return retraining.status(desk, model, alerts, trusted=trust.trusted(desk), now=now)
 
 
 def _now() -> datetime:

@@ -79,7 +79,10 @@ def scan_plan(
         numeric=tuple(plans.values()),
         categorical=tuple(_categorical_plan(connection, name, reference, texts) for name in categorical),
         types=tuple(differing),
-        checks=(*(check for expectation in model.expectations for check in _checks(expectation)), *_outputs(wanted)),
+        checks=(
+            *(check for index, expectation in enumerate(model.expectations) for check in _checks(index, expectation)),
+            *_outputs(wanted),
+        ),
         distinct=wanted.repeats,
     )
     return ScanPlan(
@@ -97,22 +100,27 @@ MISSING = "missing"
 """Name of the check that counts rows without a value, for a limit on their rate."""
 
 
-def _checks(expectation: Expectation) -> Iterator[CheckPlan]:
-    """The checks of single rows that an expectation asks for."""
+def check_name(index: int, kind: str) -> str:
+    """Names a check by the place of its expectation in desk.toml: a column may have several expectations."""
+    return f"{index}:{kind}"
+
+
+def _checks(index: int, expectation: Expectation) -> Iterator[CheckPlan]:
+    """The checks of single rows that the expectation of an index asks for."""
     column = expectation.column
     if expectation.not_null:
-        yield CheckPlan(name=f"{column}:not_null", column=column, kind="not_null")
+        yield CheckPlan(name=check_name(index, "not_null"), column=column, kind="not_null")
     if expectation.max_missing_rate is not None:
-        yield CheckPlan(name=f"{column}:{MISSING}", column=column, kind="not_null")
+        yield CheckPlan(name=check_name(index, MISSING), column=column, kind="not_null")
     if expectation.allowed:
         values = tuple(_text(value) for value in expectation.allowed)
-        yield CheckPlan(name=f"{column}:allowed", column=column, kind="allowed", values=values)
+        yield CheckPlan(name=check_name(index, "allowed"), column=column, kind="allowed", values=values)
     if expectation.min is not None:
-        yield CheckPlan(name=f"{column}:min", column=column, kind="min", number=float(expectation.min))
+        yield CheckPlan(name=check_name(index, "min"), column=column, kind="min", number=float(expectation.min))
     if expectation.max is not None:
-        yield CheckPlan(name=f"{column}:max", column=column, kind="max", number=float(expectation.max))
+        yield CheckPlan(name=check_name(index, "max"), column=column, kind="max", number=float(expectation.max))
     if expectation.pattern is not None:
-        yield CheckPlan(name=f"{column}:pattern", column=column, kind="pattern", values=(expectation.pattern,))
+        yield CheckPlan(name=check_name(index, "pattern"), column=column, kind="pattern", values=(expectation.pattern,))
 
 
 def _outputs(wanted: Wanted) -> Iterator[CheckPlan]:

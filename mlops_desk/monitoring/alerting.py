@@ -18,6 +18,7 @@ from mlops_desk.domain.slicing import Chunk, Split
 from mlops_desk.domain.threshold import Alert, AlertState, Severity
 from mlops_desk.monitoring.thresholds import breached_limit
 from mlops_desk.store.alerts import lapsed
+from mlops_desk.store.archive import Store
 from mlops_desk.store.evaluation import EvaluationWriter
 
 
@@ -74,7 +75,7 @@ def alert_changes(
 
     Parameters
     ----------
-    standing : open alerts, and resolved ones whose silence lasts: it goes over to an alert that opens meanwhile.
+    standing : open alerts, and resolved ones whose silence lasts and that none followed: it goes over to an alert that opens meanwhile.
     breaches : analysis values judged warning or alert after the latest ok of their series, in time order within each series.
     chunks : the analysis chunks as they are now, in time order.
     rule_of : the rule of a series.
@@ -115,6 +116,20 @@ def update_alerts(writer: EvaluationWriter, rule_of: Callable[[SeriesKey], Alert
     for alert in changes.updated:
         writer.update_alert(alert, now, _event(before[alert.id], alert))
     return replace(changes, opened=tuple(writer.open_alert(alert) for alert in changes.opened))
+
+
+def retire(store: Store, model: str, now: datetime) -> None:
+    """Resolves the alerts of a model that is not watched any more; should it come back, it is judged again whatever its files are."""
+    last, notes = store.last_evaluation(model), store.notes(model)
+    if last is None:
+        return
+    with store.evaluation(model, "", now) as writer:
+        for alert in writer.standing_alerts(now):
+            if alert.state is not AlertState.RESOLVED:
+                resolved = replace(alert, state=AlertState.RESOLVED, changed_at=now, changed_by=None)
+                writer.update_alert(resolved, now, "resolved")
+        writer.write_notes(notes)
+        writer.conclude(now, last.log)
 
 
 def _event(before: Alert, after: Alert) -> str | None:
@@ -220,9 +235,6 @@ def _opened(model: str, mark: str, episode: _Episode, silenced_until: datetime |
 
 
 def _silences(alerts: Iterable[Alert], now: datetime) -> dict[str, datetime]:
-    """Until when fingerprints are kept quiet."""
-    until: dict[str, datetime] = {}
-    for alert in alerts:
-        if alert.silenced_until is not None and alert.silenced_until > now:
-            until[alert.fingerprint] = max(alert.silenced_until, until.get(alert.fingerprint, alert.silenced_until))
-    return until
+    """Until when fingerprints are kept quiet: only what was last said of one counts."""
+    latest = {alert.fingerprint: alert.silenced_until for alert in sorted(alerts, key=lambda alert: alert.id)}
+    return {mark: until for mark, until in latest.items() if until is not None and until > now}

@@ -17,7 +17,7 @@ from mlops_desk.domain.metric import Family, Verdict
 from mlops_desk.domain.model import Desk, Model
 from mlops_desk.domain.progress import CancelToken, Progress, ProgressSink, no_progress
 from mlops_desk.domain.slicing import Split
-from mlops_desk.domain.threshold import Alert
+from mlops_desk.domain.threshold import Alert, AlertState
 from mlops_desk.monitoring.inputs import Inputs, find_inputs
 from mlops_desk.store.archive import Store
 from mlops_desk.store.lock import WorkspaceLock
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mlops_desk.monitoring.opening import Opened
 
 DESK_FOLDER = ".desk"
+OPEN = (AlertState.FIRING, AlertState.ACKNOWLEDGED, AlertState.SILENCED)
 
 
 def evaluate(
@@ -48,6 +49,11 @@ def evaluate(
     started = time.monotonic()
     outcomes = []
     with WorkspaceLock(desk.folder), Store.open(desk.folder) as store:
+        for gone in set(store.models()) - {model.id for model in desk.models}:
+            if store.alerts(model=gone, states=OPEN):
+                from mlops_desk.monitoring.alerting import retire
+
+                retire(store, gone, now)
         for index, model in enumerate(chosen):
             token.raise_if_cancelled()
             share = _share_of(progress, index, len(chosen), model.name)
@@ -128,9 +134,11 @@ def age_crosses_limit(model: Model, store: Store, now: datetime) -> bool:
         return False
     hours = (now - last.log.newest_row).total_seconds() / 3600
     stored = store.values(model.id, family=Family.DATA_QUALITY, metric="freshness_hours", split=Split.ANALYSIS)
-    judged = [value for value in stored if value.limits.upper is not None]
+    latest = {
+        value.key: value for value in stored if value.limits.upper is not None
+    }  # in time order: the last one stays
     return any(
-        (hours > (value.limits.upper or 0.0)) != (value.verdict not in (Verdict.OK, None)) for value in judged[-1:]
+        (hours > (value.limits.upper or 0.0)) != (value.verdict not in (Verdict.OK, None)) for value in latest.values()
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from mlops_desk.aggregates.planning import MISSING
+from mlops_desk.aggregates.planning import MISSING, check_name
 from mlops_desk.aggregates.slices import FeatureTables
 from mlops_desk.domain.model import Expectation, Model
 from mlops_desk.metrics import quality
@@ -16,19 +16,23 @@ def broken_checks(
     """The checks of a column that do not hold in a slice."""
     return [
         text
-        for expectation in model.expectations
+        for index, expectation in enumerate(model.expectations)
         if expectation.column == column
-        for text in _broken(expectation, types, features, reference)
+        for text in _broken(index, expectation, types, features, reference)
     ]
 
 
 def _broken(
-    expectation: Expectation, types: Mapping[str, str], features: FeatureTables, reference: FeatureTables
+    index: int,
+    expectation: Expectation,
+    types: Mapping[str, str],
+    features: FeatureTables,
+    reference: FeatureTables,
 ) -> Iterator[str]:
     column = expectation.column
     for name, rows in features.failures.items():
-        of, _, kind = name.rpartition(":")
-        if of == column and rows and kind != MISSING:
+        of, _, kind = name.partition(":")
+        if of == str(index) and rows and kind != MISSING:
             yield f"{rows:,} rows break {kind}"
     if expectation.type is not None and not same_type(expectation.type, types.get(column)):
         yield f"the column is {types.get(column, 'absent')}, not {expectation.type}"
@@ -36,7 +40,7 @@ def _broken(
     if expectation.unique and rows_of is not None and rows_of.distinct < rows_of.rows:
         yield f"{rows_of.rows - rows_of.distinct:,} rows repeat a value"
     if expectation.max_missing_rate is not None and features.rows:
-        rate = features.failures.get(f"{column}:{MISSING}", 0) / features.rows
+        rate = features.failures.get(check_name(index, MISSING), 0) / features.rows
         if rate > expectation.max_missing_rate:
             yield f"{rate:.2%} of the rows have no value"
     categories, known = features.categorical.get(column), reference.categorical.get(column)

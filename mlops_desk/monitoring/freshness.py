@@ -25,26 +25,28 @@ def chunk_hours(model: Model) -> float | None:
 
 
 def refreshed_freshness(model: Model, store: Store, now: datetime) -> AlertChanges:
-    """Judges the age of the newest row again, and stores it where that changes its verdict."""
+    """Judges the age of the newest row again, and stores it where that changes a verdict."""
     last, chunks = store.last_evaluation(model.id), store.chunks(model.id, Split.ANALYSIS)
     if last is None or last.log.newest_row is None or not chunks:
         return AlertChanges()
     stored = store.values(model.id, family=Family.DATA_QUALITY, metric=FRESHNESS, split=Split.ANALYSIS)
-    latest = next((value for value in stored if value.chunk_key == chunks[-1].key), None)
-    monitors = monitors_of(model)
-    monitor = None if latest is None else responsible_monitor(latest.key, monitors)
-    if latest is None or monitor is None:
-        return AlertChanges()
-    request = Request(definition=catalogue.definition(FRESHNESS, Family.DATA_QUALITY), monitor=monitor)
+    monitors, hours = monitors_of(model), chunk_hours(model)
     age = quality.freshness_hours(last.log.newest_row, now)
-    hours = chunk_hours(model)
-    series = Judged(key=latest.key, request=request, measurements=[age], threshold=threshold_of(request, hours))
-    value = judged_values(series, chunks[-1:], [latest.rows], [], lambda: age, tuple, None)[0]
-    if value.verdict is latest.verdict:
+    renewed = []
+    for latest in stored:
+        monitor = responsible_monitor(latest.key, monitors)
+        if latest.chunk_key != chunks[-1].key or monitor is None:
+            continue
+        request = Request(definition=catalogue.definition(FRESHNESS, Family.DATA_QUALITY), monitor=monitor)
+        series = Judged(key=latest.key, request=request, measurements=[age], threshold=threshold_of(request, hours))
+        value = judged_values(series, chunks[-1:], [latest.rows], [], lambda: age, tuple, None)[0]
+        if value.verdict is not latest.verdict:
+            renewed.append(value)
+    if not renewed:
         return AlertChanges()
     notes = store.notes(model.id)
     with store.evaluation(model.id, last.inputs_hash, now) as writer:
-        writer.write_values([value])
+        writer.write_values(renewed)
         writer.write_notes(notes)
         changes = update_alerts(writer, rules_of(model, monitors, hours), now)
         writer.conclude(now, last.log)

@@ -53,6 +53,8 @@ Along = dict[str, list[tuple[int, Reading]]]
 """Readings by metric, each with the position of its slice, in the order of the slices."""
 OfOutcomes = dict[tuple[int, int], tuple[OutcomeTables, dict[str, Measurement]]]
 """Measurements by metric, by identity of the outcomes and least rows; holding the outcomes keeps their identity theirs."""
+OF_CLASSES = (Family.PERFORMANCE, Family.ESTIMATED_PERFORMANCE)
+"""Families with readings of single classes, of which a slice of too few rows has none."""
 EMPTY_VALUES = "the rows at hand have no such column"
 
 
@@ -106,15 +108,7 @@ class Measurer:
         return untested("the reference has no such group or class")
 
     def _key(self, request: Request, group: str | None = None, class_: str | None = None) -> SeriesKey:
-        return SeriesKey(
-            family=request.definition.family,
-            metric=request.definition.id,
-            convention=request.monitor.convention,
-            column=request.column,
-            group=group,
-            class_=class_,
-            segment=self._set.segment,
-        )
+        return request.key(self._set.segment, group, class_)
 
     def _drift(self, request: Request, slices: Sequence[Slice]) -> list[Measurement]:
         """Drift of a column in each slice."""
@@ -210,20 +204,23 @@ class Measurer:
         return reference is None or reference.n == 0
 
     def _from_readings(self, request: Request) -> Measured:
-        """Series of a request whose family is computed together: a series for each group and class that a slice has.
+        """Series of a request whose family is computed together: one for each group and class that the reference or a slice has.
 
         A slice without a group or class says so where the reference has it, and nothing where it is of other slices only.
         """
-        metric = request.definition.id
-        whole = self._shared(request, [self._set.reference]).get(metric, ())
-        known = {(one.group, one.class_) for _, one in whole}
-        found: dict[tuple[str | None, str | None], list[Measurement | None]] = {}
-        for index, reading in self._shared(request, self._set.slices).get(metric, ()):
+        metric, slices = request.definition.id, self._set.slices
+        known = {
+            (one.group, one.class_): None for _, one in self._shared(request, [self._set.reference]).get(metric, ())
+        }
+        along = self._shared(request, slices)
+        few = _without_classes(along) if request.definition.family in OF_CLASSES else {}
+        found: dict[tuple[str | None, str | None], list[Measurement | None]] = {
+            part: [few.get(index) or _absent(*part) for index in range(len(slices))] for part in known
+        }
+        for index, reading in along.get(metric, ()):
             part = (reading.group, reading.class_)
             if part not in found:
-                what = "group" if reading.group is not None else "class"
-                absent = untested(f"no rows of this {what}") if part in known else None
-                found[part] = [absent] * len(self._set.slices)
+                found[part] = [None] * len(slices)
             found[part][index] = reading.measurement
         return {self._key(request, *part): measurements for part, measurements in found.items()}
 
@@ -399,6 +396,22 @@ class Measurer:
 def reading_name(metric: str, group: str | None, class_: str | None) -> str:
     """Names a reading among those of its family."""
     return metric if group is None and class_ is None else repr((metric, group, class_))
+
+
+def _without_classes(along: Along) -> dict[int, Measurement]:
+    """Why slices have no accuracy, by position: these have no readings of single classes either."""
+    return {
+        index: one.measurement
+        for index, one in along.get("accuracy", ())
+        if one.class_ is None and one.measurement.value is None
+    }
+
+
+def _absent(group: str | None, class_: str | None) -> Measurement:
+    """What a slice says of a group or class of the reference that it does not have."""
+    if group is None and class_ is None:
+        return untested("no row has all that it is measured from")
+    return untested(f"no rows of this {'class' if group is None else 'group'}")
 
 
 def _readings(values: Mapping[str, Measurement]) -> Iterable[Reading]:

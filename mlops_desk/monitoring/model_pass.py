@@ -14,10 +14,11 @@ from mlops_desk.aggregates.slices import FeatureTables, OutcomeTables, together
 from mlops_desk.domain.errors import UserError
 from mlops_desk.domain.metric import MetricValue, SeriesKey
 from mlops_desk.domain.monitor import Monitor
-from mlops_desk.domain.overview import DataNote, NoteLevel
+from mlops_desk.domain.overview import DataNote
 from mlops_desk.domain.progress import CancelToken, Progress, ProgressSink
 from mlops_desk.domain.slicing import Chunk, Split
 from mlops_desk.monitoring.alerting import AlertRule
+from mlops_desk.monitoring.chunk_facts import new_segments, watched_segments
 from mlops_desk.monitoring.chunking import chunks_now, newest_row, reference_text, versions_of
 from mlops_desk.monitoring.counting import ChunkId, CountedFiles, Counter
 from mlops_desk.monitoring.expecting import ExpectedCounter
@@ -26,7 +27,7 @@ from mlops_desk.monitoring.inputs import configuration_digest
 from mlops_desk.monitoring.learning import Learning
 from mlops_desk.monitoring.opening import Opened
 from mlops_desk.monitoring.preparation import Preparation, Prepared
-from mlops_desk.monitoring.remarks import left_out, remarks
+from mlops_desk.monitoring.remarks import ToldChunks, left_out
 from mlops_desk.monitoring.requests import WHOLE_SEGMENT, wants_expected
 from mlops_desk.monitoring.rules import rules_of
 from mlops_desk.monitoring.series import ChunkTables, SeriesBuilder, Subject
@@ -42,7 +43,6 @@ NEWEST = ":newest"
 """Marks the fingerprint of the newest chunk, which alone tells the age of the newest row."""
 COUNTED_SHARE = 0.7
 """Of a pass's progress, at the end of the scan."""
-SEGMENTS_AT_MOST = 200
 
 Features = dict[ChunkId, dict[str, FeatureTables]]
 Outcomes = dict[ChunkId, dict[str, OutcomeTables]]
@@ -173,7 +173,6 @@ class ModelPass:
             values += builder.values(subject)
             if subject.slices.segment is None:
                 histograms = builder.histograms(subject)
-                self._notes += remarks(self._model, subject.slices)
         if subjects:
             builder.keep_courses(subjects[0], values)
         rows = sum(footer.rows for footer in (*prepared.log, *prepared.reference))
@@ -312,18 +311,13 @@ class ModelPass:
         reference = self._reference(tally, of_reference)
         signals = tally.counter.signals(tally.files, some)
         answers = self._telling(prepared, tally).told(some, features, signals, of_all=column is None)
-        segments = (
-            [""] if column is None else sorted({*reference, *(name for found in features.values() for name in found)})
-        )
-        if len(segments) > SEGMENTS_AT_MOST:
-            text = f"only {SEGMENTS_AT_MOST} of the {len(segments):,} values of {column!r} are watched as segments, those with most reference rows"
-            self._notes.append(
-                DataNote(
-                    level=NoteLevel.WARNING, code="segments_cut", place=column or "", text=text, count=len(segments)
-                )
-            )
-            rows = {name: reference[name][0].rows if name in reference else 0 for name in segments}
-            segments = sorted(sorted(segments, key=lambda name: (-rows[name], name))[:SEGMENTS_AT_MOST])
+        own_values = {ident: [*tables] for ident, tables in features.items()}
+        if column is not None:
+            own_values = {ident: new_segments(tables, reference)[0] for ident, tables in features.items()}
+        told = ToldChunks(self._cache, self._model, tally.counter, tally.files, tally.by_chunk, tally.reference_name)
+        self._notes += told.notes(reference, features, outcomes, column)
+        chosen = watched_segments({name: one.rows for name, (one, _) in reference.items()})
+        segments = sorted({*chosen, *(name for own in own_values.values() for name in own)})
         has_task = self._model.task is not None
         counter = self._expected(prepared, tally, reference, some, column)
         expected = {} if counter is None else counter.expected(some)
@@ -331,7 +325,7 @@ class ModelPass:
         learned = learning.learned(tally.plan, some)
         found = []
         for segment in segments:
-            own = stale if segment in reference else [ident for ident in stale if segment in features[ident]]
+            own = stale if segment in reference else [ident for ident in stale if segment in own_values[ident]]
             slices = tuple(
                 Slice(
                     chunk=chunks[ident],

@@ -106,6 +106,7 @@ def _attempt(
         opened = Opened(desk=desk, model=model, connection=connection, cache=cache, inputs=inputs, broken=dict(broken))
         try:
             return work(opened)
-        except (*connection.engine_errors, ExpressionFailure) as error:
-            opened.raise_for(error)
+        except Exception as error:
+            if isinstance(error, (*connection.engine_errors, ExpressionFailure)):
+                opened.raise_for(error)
             raise

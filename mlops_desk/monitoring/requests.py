@@ -36,6 +36,18 @@ class Request:
     column: str | None = None
     kind: Kind | None = None
 
+    def key(self, segment: str | None, group: str | None = None, class_: str | None = None) -> SeriesKey:
+        """The series of the request in a segment (None for all rows), of a group or class where it has any."""
+        return SeriesKey(
+            family=self.definition.family,
+            metric=self.definition.id,
+            convention=self.monitor.convention,
+            column=self.column,
+            group=group,
+            class_=class_,
+            segment=segment,
+        )
+
 
 def recommended_monitors() -> tuple[Monitor, ...]:
     """The monitors of a model for which desk.toml names none."""

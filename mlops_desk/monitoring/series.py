@@ -81,15 +81,18 @@ class SeriesBuilder:
     def share_budget(self, subjects: Sequence[Subject]) -> None:
         """Shares the budget of false alarms among the calibrated series of all rows and of the reference's segments."""
         segments = [one.slices.segment for one in subjects if one.slices.reference.features.rows]
-        self._calibrated = sum(
-            isinstance(threshold_of(request, self._hours), CalibratedThreshold)
-            and request.definition.id in CALIBRATED
-            and request.definition.family in DRIFT_FAMILIES
-            for segment in segments
-            for monitor, requests in self._requests
-            if _watches(monitor, segment)
-            for request in requests
-        )
+        counted: dict[SeriesKey, bool] = {}  # the first monitor that asks for a series judges it
+        for segment in segments:
+            for monitor, requests in self._requests:
+                if _watches(monitor, segment):
+                    for request in requests:
+                        counted.setdefault(request.key(segment), self._is_calibrated(request))
+        self._calibrated = sum(counted.values())
+
+    def _is_calibrated(self, request: Request) -> bool:
+        """Whether the null of its metric gives a request its limits."""
+        calibrated = isinstance(threshold_of(request, self._hours), CalibratedThreshold)
+        return calibrated and request.definition.id in CALIBRATED and request.definition.family in DRIFT_FAMILIES
 
     def values(self, subject: Subject) -> list[MetricValue]:
         """The judged values of one subject."""

@@ -9,6 +9,7 @@ from mlops_desk.domain.explanation import Explanation, FoundRows
 from mlops_desk.domain.model import Desk
 from mlops_desk.domain.progress import CancelToken, ProgressSink, no_progress
 from mlops_desk.domain.threshold import Alert
+from mlops_desk.operations.alert_desk import refuse_gone
 from mlops_desk.store.archive import Store
 
 COLUMNS_TOLD = 3
@@ -22,7 +23,7 @@ def explained(
     from mlops_desk.monitoring.explaining import explanation, looked_into
 
     with Store.open(desk.folder) as store:
-        alert = _alert(store, alert_id)
+        alert = _alert(desk, store, alert_id)
         token = cancel or CancelToken()
         found = looked_into(desk, store, alert, lambda case: explanation(case, store), progress, token)
         return replace(found, moves=_moves(desk, store, found))
@@ -34,14 +35,15 @@ def rows_behind(desk: Desk, alert_id: int, limit: int, *, cancel: CancelToken | 
 
     token = cancel or CancelToken()
     with Store.open(desk.folder) as store:
-        alert = _alert(store, alert_id)
+        alert = _alert(desk, store, alert_id)
         return looked_into(desk, store, alert, lambda case: found_rows(case, limit), no_progress, token)
 
 
-def _alert(store: Store, alert_id: int) -> Alert:
+def _alert(desk: Desk, store: Store, alert_id: int) -> Alert:
     found = next((one for one in store.alerts() if one.id == alert_id), None)
     if found is None:
         raise UserError(f"there is no alert {alert_id}: `mlops-desk alerts` lists them")
+    refuse_gone(desk, found)
     return found
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from mlops_desk import theme
+from mlops_desk import theme, trust
 from mlops_desk.domain.model import Desk, Model
 from mlops_desk.domain.overview import RetrainingStatus
 from mlops_desk.domain.retraining import RetrainingRun, TriggerKind, TriggerSpec
@@ -59,6 +59,11 @@ def reason_of(alerts: Sequence[Alert], timezone: str) -> str:
 def triggers_text(triggers: Sequence[TriggerSpec]) -> str:
     """What would start a run by itself, in words; empty where nothing is configured."""
     return "; ".join(f"{_trigger_text(trigger)}{'' if trigger.armed else ' (not armed)'}" for trigger in triggers)
+
+
+def status_now(desk: Desk, store: Store, model: Model, now: datetime) -> RetrainingStatus:
+    """What the strip shows of a model's retraining, with the alerts that the archive holds and the trust of this machine."""
+    return status(desk, model, store.alerts(model=model.id, now=now), trusted=trust.trusted(desk), now=now)
 
 
 def _trigger_text(trigger: TriggerSpec) -> str:

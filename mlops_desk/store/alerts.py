@@ -59,9 +59,10 @@ def alert(connection: sqlite3.Connection, number: int) -> Alert:
 
 
 def standing_alerts(connection: sqlite3.Connection, model: str, now: datetime) -> tuple[Alert, ...]:
-    """A model's open alerts, and the resolved ones whose silence lasts beyond `now`, in the order of their numbers."""
+    """A model's open alerts, and the latest of a fingerprint if it is resolved and its silence lasts, in the order of their numbers."""
     rows = connection.execute(
-        f"select {_SELECTED} where m.name = ? and (a.state <> 'resolved' or a.silenced_until > ?) order by a.id",
+        f"""select {_SELECTED} where m.name = ? and (a.state <> 'resolved' or (a.silenced_until > ?
+        and not exists (select 1 from alert b where b.fingerprint = a.fingerprint and b.id > a.id))) order by a.id""",
         (model, instant_text(now)),
     )
     return tuple(_alert(row) for row in rows)

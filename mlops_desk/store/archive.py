@@ -119,10 +119,10 @@ class Store:
                 split=split,
             )
 
-    def value_table(self, model: str | None = None) -> ValueTable:
-        """The results table of a model or of all, in columns."""
+    def value_table(self, models: Collection[str] | None = None) -> ValueTable:
+        """The results table of some models, or of all that were ever evaluated, in columns."""
         with explained(self.path):
-            return values.value_table(self._connection, model)
+            return values.value_table(self._connection, models)
 
     def distribution(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from types import EllipsisType
@@ -75,11 +75,12 @@ def values(
     return tuple(_metric_values(rows, wanted))
 
 
-def value_table(connection: sqlite3.Connection, model: str | None = None) -> ValueTable:
-    """The results table of a model, or of all."""
+def value_table(connection: sqlite3.Connection, models: Collection[str] | None = None) -> ValueTable:
+    """The results table of some models, or of all that were ever evaluated."""
     names = ", ".join(f'"{name}"' for name in RESULT_COLUMNS)
+    among = "" if models is None else f"where model in ({', '.join('?' * len(models))})"
     rows = connection.execute(
-        f"select {names} from metric_values where ? is null or model = ? order by {_RESULT_ORDER}", (model, model)
+        f"select {names} from metric_values {among} order by {_RESULT_ORDER}", tuple(models or ())
     ).fetchall()
     columns = [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in RESULT_COLUMNS]
     instants: dict[str, datetime] = {}

@@ -12,6 +12,7 @@ import pytest
 
 from mlops_desk.cli.terminal import Terminal
 from mlops_desk.domain.progress import CancelToken, Progress
+from mlops_desk.domain.threshold import AlertState
 from mlops_desk.store.archive import Store
 from mlops_desk.store.values import RESULT_COLUMNS
 from mlops_desk.workspace import Workspace
@@ -299,3 +300,30 @@ def test_a_run_that_cannot_be_read_is_left_out_and_named(
     (run,) = mlops_desk.document("runs", workspace)
     assert (run["id"], run["state"], run["model"]) == (9, "unreadable", None)
     assert str(state) in run["outcome"]
+
+
+def test_a_model_that_desk_toml_does_not_name_any_more(
+    mlops_desk: CommandLine, workspace: Path, tmp_path: Path
+) -> None:
+    """What is stored of it stays, and is neither shown nor changed; when it comes back so do its alerts."""
+    number, file = first_alert(workspace), workspace / "desk.toml"
+    before = file.read_text(encoding="utf-8")
+    alerted = {alert["fingerprint"] for alert in mlops_desk.document("alerts", workspace)}
+    file.write_text(before.replace('id = "small"', 'id = "other"'), encoding="utf-8")
+    assert mlops_desk.document("alerts", workspace, "--all") == []
+    for command in (("ack", workspace, number), ("silence", workspace, number, "--until", "2099-01-01T00:00Z")):
+        assert mlops_desk(*command) == 2
+        assert f"alert {number} is of model 'small'" in mlops_desk.err
+    assert mlops_desk("explain", workspace, "--alert", number) == 2
+    assert mlops_desk("run", workspace) == 0
+    assert {alert["model"] for alert in mlops_desk.document("alerts", workspace, "--all")} == {"other"}
+    assert mlops_desk("metrics", workspace, "-o", tmp_path / "m.parquet") == 0
+    assert set(pq.read_table(tmp_path / "m.parquet").column("model").to_pylist()) == {"other"}
+    with Store.open(workspace) as store:
+        assert {alert.state for alert in store.alerts(model="small")} == {AlertState.RESOLVED}
+        assert store.values("small")
+    file.write_text(before, encoding="utf-8")
+    assert mlops_desk("run", workspace) == 0
+    again = mlops_desk.document("alerts", workspace)
+    assert {alert["fingerprint"] for alert in again} == alerted
+    assert all(alert["id"] > number for alert in again)

@@ -111,7 +111,7 @@ KEY = ("split", "chunk", "segment", "family", "metric", "convention", "column", 
 def kept(folder: Path) -> Kept:
     """Everything that the archive holds of the model now."""
     with Store.open(folder) as store:
-        table = store.value_table("m")
+        table = store.value_table(["m"])
         rows = [dict(zip(table.names, row, strict=True)) for row in zip(*table.columns, strict=True)]
         values = {tuple(row[name] for name in KEY): row for row in rows}
         assert len(values) == len(rows), "a value has a key of its own"

@@ -22,6 +22,7 @@ from tests.monitoring.desks import (
     day_rows,
     kept,
     run,
+    truth,
     write_day,
     write_desk,
 )
@@ -100,6 +101,53 @@ def test_every_task_is_evaluated_step_by_step_as_at_once(tmp_path: Path, task: s
     assert len({row["chunk"] for row in rows}) == 4
     classes = {row["class"] for row in rows if row["class"] is not None}
     assert classes == {"multiclass": {"a", "b", "c"}, "classes as floats": {"0", "1", "2"}}.get(task, set())
+
+
+@pytest.mark.parametrize("task", ["binary", "regression", "multiclass"])
+def test_what_only_the_reference_has_is_told_step_by_step_as_at_once(tmp_path: Path, task: str) -> None:
+    """Group x and class c are of the reference, and so are enough labels: the days after it have few, or none."""
+    folder, copy = tmp_path / "desk", tmp_path / "copy"
+    monitors = [
+        '[[models.monitors]]\nfamily = "performance"\nsegments = ["*", "region"]\n',
+        *(
+            f'[[models.monitors]]\nfamily = "{family}"\nmin_group_rows = 5\n'
+            for family in ("fairness", "estimated_fairness")
+        ),
+        '[[models.monitors]]\nfamily = "estimated_performance"\n',
+    ]
+    roles = TASKS.get(task, 'prediction = "y_pred"\nscore = "score"\ntarget = "repaid"\n')
+    write_desk(folder, LOGS, PERIOD, f"[models.columns]\n{COMMON}{roles}", DAILY, *monitors, task=f'task = "{task}"\n')
+    target = {"binary": "repaid", "regression": "paid", "multiclass": "chosen"}[task]
+    for day in range(8):
+        rng = np.random.default_rng((day, 9))
+        rows = rows_of(task, day) if task in TASKS else {**day_rows(day), "repaid": truth(day)}
+        rows["sex"] = rng.choice(["f", "m", "x"] if day < REFERENCE_DAYS else ["f", "m"], 40)
+        if day >= REFERENCE_DAYS:
+            labelled = {4: 12, 5: 40, 6: 3, 7: 0}[day]
+            if task == "multiclass":
+                rows["choice"] = ["a" if one == "c" else one for one in rows["choice"]]
+                rows["chosen"] = ["a" if one == "c" else one for one in rows["chosen"]]
+            kind = pa.string() if task == "multiclass" else pa.float64()
+            rows[target] = pa.array([one if at < labelled else None for at, one in enumerate(rows[target])], kind)
+        written(folder / "logs" / f"{day:02}.parquet", rows)
+        if day >= REFERENCE_DAYS:
+            assert run(folder).failure is None
+    shutil.copytree(folder, copy, ignore=shutil.ignore_patterns(".desk"))
+    assert run(copy, full=True).failure is None
+    found = kept(folder)
+    assert_same(found, kept(copy))
+    rows = [row for row in found.values.values() if row["split"] == "analysis" and row["segment"] is None]
+    gone = [row for row in rows if row["group"] == "x"]
+    assert {row["chunk"] for row in gone} == {0, 1, 2, 3}
+    assert {row["reason"] for row in gone} == {"no rows of this group"}
+    if task == "multiclass":
+        told = [
+            row["reason"]
+            for row in rows
+            if (row["family"], row["metric"], row["class"]) == ("performance", "recall", "c")
+        ]
+        few = "{} labelled rows, fewer than 30"
+        assert told == [few.format(12), "no rows of this class", few.format(3), "no labelled rows"]
 
 
 @pytest.mark.parametrize("task", ["regression", "multiclass"])

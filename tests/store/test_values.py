@@ -242,8 +242,8 @@ def test_the_view_and_the_table_have_the_columns_of_the_contract(tmp_path, evalu
     }  # fmt: skip
     assert (tested["value"], tested["reason"], tested["error_bound"], tested["verdict"]) == (0.25, None, 0.0, "ok")
     with Store.open(tmp_path) as store:
-        table = store.value_table("credit")
-        nothing = store.value_table("unknown")
+        table = store.value_table(["credit"])
+        nothing = store.value_table(["unknown"])
     assert list(table.names) == list(RESULT_COLUMNS) == names
     columns = dict(zip(table.names, table.columns, strict=True))
     assert columns["start"] == [day(0).start] * 2
