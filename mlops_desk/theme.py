@@ -29,7 +29,6 @@ FONT_FILES = ("Inter-Regular.ttf", "Inter-Medium.ttf", "Inter-SemiBold.ttf", "In
 """Names of the shipped files in the folder of fonts."""
 BASE_PIXELS = 12.5
 SMALL_PIXELS = 11.0
-LARGE_PIXELS = 15.0
 FIGURE_PIXELS = 21.0
 GUTTER_PIXELS = 12
 RADIUS_PIXELS = 8

@@ -18,7 +18,6 @@ from mlops_desk.aggregates.tables import Floats
 
 CELLS = 254
 """Cells of a numeric column: with NULL they fit one byte."""
-HALF = (CELLS - 1) / 2
 SLACK = 1e-12
 """Relative widening of computed cell borders, so that rounding never puts a value outside its cell's bounds."""
 FIT_ROWS = 40_000

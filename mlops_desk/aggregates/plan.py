@@ -190,13 +190,3 @@ class ScanPlan:
 def _digest(*values: object) -> str:
     """A name for plain values and dataclasses of them."""
     return hashlib.blake2b(msgspec.json.encode((FORMAT, *values)), digest_size=12).hexdigest()
-
-
-def plan_bytes(plan: ScanPlan) -> bytes:
-    """A plan as bytes, to keep."""
-    return msgspec.json.encode(plan)
-
-
-def plan_of(body: bytes) -> ScanPlan:
-    """The plan that bytes were made of; raises msgspec.ValidationError for anything else."""
-    return msgspec.json.decode(body, type=ScanPlan)

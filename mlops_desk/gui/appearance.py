@@ -123,10 +123,6 @@ class Appearance(QObject):
         self.mode = mode
         self._follow()
 
-    def toggle(self) -> None:
-        """Goes to the other of light and dark."""
-        self.set_mode(Mode.LIGHT if self.palette.dark else Mode.DARK)
-
     def clothe(self, window: QWidget) -> None:
         """Gives a window and all in it the stylesheet, now and whenever it changes.
 

@@ -60,7 +60,3 @@ class Settings:
         """Puts a workspace at the head of the list."""
         others = [path for path in self.recent if path != folder]
         self._file.setValue("recent", [str(path) for path in [folder, *others][:RECENT_MOST]])
-
-    def drop_recent(self, folder: Path) -> None:
-        """Takes a workspace off the list."""
-        self._file.setValue("recent", [str(path) for path in self.recent if path != folder])

@@ -338,11 +338,6 @@ class SeriesPlot(Canvas):
         return frame.rect.bottom() if high else frame.rect.top() + 3
 
 
-def whole_percent(share: float | None) -> str:
-    """A share in whole per cent."""
-    return theme.percent(share, 0)
-
-
 def share_top(share: Line | None, shown: range) -> float:
     """The top of the panel of shares: what is plotted and its limit, at least a tenth, at most all."""
     if share is None:
