@@ -6,7 +6,7 @@ A slice is a chunk, or a segment of one. Whatever the laboratory says of a slice
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from mlops_desk.aggregates.slices import FeatureTables, OutcomeTables
@@ -15,7 +15,7 @@ from mlops_desk.domain.metric import Convention, Family, Measurement, SeriesKey,
 from mlops_desk.domain.model import Model
 from mlops_desk.domain.schema import Column, Kind, Task
 from mlops_desk.domain.slicing import Chunk
-from mlops_desk.metrics import quality
+from mlops_desk.metrics import catalogue, quality
 from mlops_desk.metrics.calibration import calibration
 from mlops_desk.metrics.concept import estimation_gap, label_shift
 from mlops_desk.metrics.estimation import Calibrator, estimated_performance
@@ -27,6 +27,7 @@ from mlops_desk.metrics.regression import regression_performance
 from mlops_desk.metrics.regression_fairness import regression_fairness
 from mlops_desk.metrics.univariate import categorical_drift, numeric_drift
 from mlops_desk.monitoring.expectations import broken_checks
+from mlops_desk.monitoring.known_classes import known_classes
 from mlops_desk.monitoring.requests import (
     DRIFT_FAMILIES,
     DRIFTED_SHARE,
@@ -87,6 +88,7 @@ class Measurer:
         self._calibrator = calibrator
         self._wanted = wanted
         self._target = target_column(model)
+        self._classes = known_classes(model, slices.reference.features, slices.reference.outcomes)
         self._readings: dict[tuple[str, int, int, Convention], Along] = {}
         self._performances: OfOutcomes = {}
         self._estimates: OfOutcomes = {}
@@ -242,14 +244,34 @@ class Measurer:
         if family is Family.ESTIMATED_PERFORMANCE:
             return _readings(self._estimated(outcomes, monitor.min_rows))
         if family is Family.CALIBRATION:
-            return _readings(calibration(outcomes.scores.get(""), min_rows=monitor.min_rows))
+            found = calibration(outcomes.scores.get(""), min_rows=monitor.min_rows)
+            return self._of_known(outcomes, family, _readings(found))
         if family is Family.CONCEPT_DRIFT:
-            return _readings(self._concept(outcomes, monitor.min_rows))
+            return self._of_known(outcomes, family, _readings(self._concept(outcomes, monitor.min_rows)))
         if family is Family.FAIRNESS:
-            return self._fairness(request, outcomes)
+            return self._of_known(outcomes, family, self._fairness(request, outcomes))
         return ()
 
     def _performance(self, outcomes: OutcomeTables, min_rows: int) -> Iterable[Reading]:
+        return self._of_known(outcomes, Family.PERFORMANCE, self._any_performance(outcomes, min_rows))
+
+    def _of_known(self, outcomes: OutcomeTables, family: Family, readings: Iterable[Reading]) -> Iterable[Reading]:
+        """Readings of a slice; what needs labels is untested where these are of no class that the model knows."""
+        foreign = self._foreign(outcomes)
+        if foreign is None:
+            return readings
+        return [
+            one
+            if all(not by.needs_labels for by in catalogue.definitions(one.metric) if by.family is family)
+            else replace(one, measurement=untested(foreign))
+            for one in readings
+        ]
+
+    def _foreign(self, outcomes: OutcomeTables | None) -> str | None:
+        """Why the labels of a slice cannot be compared with predictions."""
+        return None if self._classes is None else self._classes.foreign(outcomes)
+
+    def _any_performance(self, outcomes: OutcomeTables, min_rows: int) -> Iterable[Reading]:
         matrix = self._model.value_matrix
         if self._model.task is Task.BINARY:
             return _readings(self._binary_performance(outcomes, min_rows))
@@ -289,6 +311,9 @@ class Measurer:
                 min_rows=min_rows,
                 value_matrix=self._model.value_matrix,
             )
+            foreign = self._foreign(self._set.reference.outcomes)
+            if foreign is not None:
+                found = dict.fromkeys(found, untested(f"the reference cannot tell: {foreign}"))
             self._estimates[name] = (outcomes, found)
         return self._estimates[name][1]
 

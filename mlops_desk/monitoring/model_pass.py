@@ -182,7 +182,7 @@ class ModelPass:
             values += builder.values(subject)
             if subject.slices.segment is None:
                 histograms = builder.histograms(subject)
-                self._notes += remarks(self._model, subject.slices)
+                self._notes += remarks(self._model, subject.slices, prepared.classes)
         if subjects:
             builder.keep_courses(subjects[0], values)
         rows = sum(footer.rows for footer in (*prepared.log, *prepared.reference))

@@ -69,6 +69,11 @@ class Prepared:
     label_files: tuple[Footer, ...] = ()
 
     @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes of joined labels; none without them, and of a regression."""
+        return () if self.labelling is None else self.labelling.classes
+
+    @property
     def groups(self) -> tuple[tuple[tuple[Footer, ...], Split | None], ...]:
         """Files by source, with the split that they belong to if all their rows do."""
         if self.reference:

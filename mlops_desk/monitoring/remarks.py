@@ -10,6 +10,7 @@ from mlops_desk.domain.model import Model
 from mlops_desk.domain.overview import DataNote, NoteLevel
 from mlops_desk.domain.schema import Task
 from mlops_desk.domain.slicing import Split
+from mlops_desk.monitoring.known_classes import known_classes, present
 from mlops_desk.monitoring.measuring import Slice, SliceSet
 from mlops_desk.monitoring.requests import target_column
 
@@ -17,10 +18,27 @@ NAMED = 8
 """Columns that one note names."""
 
 
-def remarks(model: Model, slices: SliceSet) -> list[DataNote]:
-    """Notes on the reference and on the chunks at hand."""
+def remarks(model: Model, slices: SliceSet, joined: Sequence[str]) -> list[DataNote]:
+    """Notes on the reference and on the chunks at hand; `joined` are the classes of joined labels."""
     analysis = [one for one in slices.slices if one.chunk.split is Split.ANALYSIS]
-    return [*_empty_columns(slices.reference.features, analysis), *_classes(model, slices.reference.outcomes, analysis)]
+    reference = slices.reference
+    return [
+        *_empty_columns(reference.features, analysis),
+        *_classes(model, reference.outcomes, analysis),
+        *_unknown_classes(model, reference, analysis, joined),
+    ]
+
+
+def _unknown_classes(
+    model: Model, reference: Slice, analysis: Sequence[Slice], joined: Sequence[str]
+) -> Iterator[DataNote]:
+    """Labels of classes that the model does not know."""
+    known = known_classes(model, reference.features, reference.outcomes)
+    if known is not None:
+        labels = set(joined)
+        for one in (reference, *analysis):
+            labels |= set(present(one.outcomes.target_categories)) if one.outcomes is not None else set()
+        yield from known.notes(labels, target_column(model) or "")
 
 
 def _empty_columns(reference: FeatureTables, analysis: Sequence[Slice]) -> Iterator[DataNote]:

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from mlops_desk.domain.overview import NoteLevel
+from mlops_desk.domain.overview import DataNote, NoteLevel
 from mlops_desk.operations.dropped import Parts
 from mlops_desk.operations.guess import proposal
 from tests.aggregates.logs import written
@@ -36,7 +36,7 @@ from tests.monitoring.desks import (
 DAYS = 7
 MONITORS = """
 [[models.monitors]]
-metrics = ["jensen_shannon", "missing_rate", "rows", "accuracy", "roc_auc", "mean", "demographic_parity_difference"]
+metrics = ["jensen_shannon", "missing_rate", "rows", "accuracy", "roc_auc", "mean", "prediction_rate"]
 """
 Change = Callable[[int, dict[str, Any]], dict[str, Any]]
 
@@ -348,3 +348,80 @@ def test_categories_stay_categories_where_a_file_holds_text(tmp_path: Path, colu
     metrics = {row["metric"] for row in found.values.values() if row["column"] == name}
     assert "jensen_shannon" in metrics
     assert "mean" not in metrics
+
+
+def labelled_as(*words: str) -> Change:
+    """Labels as the words of their place among 0, 1 and, of every ninth row, 2."""
+
+    def change(_: int, rows: dict[str, Any]) -> dict[str, Any]:
+        labels = np.asarray(rows["repaid"]).astype(int)
+        if len(words) > 2:
+            labels[::9] = 2
+        return {**rows, "repaid": [words[label] for label in labels]}
+
+    return change
+
+
+def named_note(folder: Path) -> DataNote | None:
+    notes = [note for note in run(folder, full=True).notes if note.code == "labels_unknown"]
+    assert len(notes) < 2
+    return notes[0] if notes else None
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass"])
+@pytest.mark.parametrize("inside", [True, False], ids=["inside", "label files"])
+def test_labels_that_are_no_class_of_the_predictions_are_named_and_not_compared(
+    tmp_path: Path, inside: bool, task: str
+) -> None:
+    change = labelled_as("no", "yes")
+    columns = COLUMNS if task == "binary" else COLUMNS.replace('score = "score"', "")
+    if inside:
+        folder = workspace(tmp_path, change, columns + INSIDE)
+    else:
+        folder = workspace(tmp_path, lambda _, rows: {k: v for k, v in rows.items() if k != "repaid"}, columns, LABELS)
+        ids = np.concatenate([day_rows(day)["id"] for day in range(DAYS)])
+        words = [change(day, {"repaid": truth(day)})["repaid"] for day in range(DAYS)]
+        written(folder / "labels" / "a.parquet", {"id": ids, "repaid": [word for day in words for word in day]})
+    (folder / "desk.toml").write_text((folder / "desk.toml").read_text().replace('"binary"', f'"{task}"'))
+    found = evaluated(folder)
+    accuracies = [row for row in found.values.values() if row["metric"] == "accuracy"]
+    assert accuracies
+    for row in accuracies:
+        assert row["value"] is None
+        assert "no label is a class of the predictions" in str(row["reason"])
+    rates = {row["value"] for row in found.values.values() if row["metric"] == "prediction_rate"}
+    assert task != "binary" or rates - {None}, "what needs no labels is there"
+    note = named_note(folder)
+    assert note is not None
+    assert note.level is NoteLevel.WARNING
+    for told in ("'no', 'yes'", "'0', '1'", "'repaid'", "target", "untested"):
+        assert told in note.text
+    assert ("columns.positive" in note.text) == (task == "binary")
+
+
+def test_a_third_label_of_a_binary_model_is_named(tmp_path: Path) -> None:
+    folder = workspace(tmp_path, labelled_as("0", "1", "2"))
+    found = evaluated(folder)
+    note = named_note(folder)
+    assert note is not None
+    assert "'repaid' are '2'" in note.text
+    assert "columns.positive" in note.text
+    assert {row["value"] for row in found.values.values() if row["metric"] == "accuracy"} - {None}
+
+
+@pytest.mark.parametrize("words", [("0", "1"), ("false", "true"), ("0.0", "1.0")])
+def test_labels_that_the_model_knows_are_no_news(tmp_path: Path, words: tuple[str, str]) -> None:
+    assert named_note(workspace(tmp_path, labelled_as(*words))) is None
+
+
+def test_one_label_that_is_never_predicted_is_no_news(tmp_path: Path) -> None:
+    """The reference predicts one class, and a chunk has labels of the other alone."""
+
+    def change(_: int, rows: dict[str, Any]) -> dict[str, Any]:
+        return {**rows, "y_pred": np.ones(40, dtype=np.int8), "repaid": np.zeros(40, dtype=np.int8)}
+
+    folder = workspace(tmp_path, change)
+    found = evaluated(folder)
+    assert named_note(folder) is None
+    realised = [row for row in found.values.values() if (row["family"], row["metric"]) == ("performance", "accuracy")]
+    assert {row["value"] for row in realised} == {0.0}
