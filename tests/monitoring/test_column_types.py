@@ -14,6 +14,7 @@ import pyarrow as pa
 import pytest
 
 from mlops_desk.domain.overview import DataNote, NoteLevel
+from mlops_desk.domain.slicing import Split
 from mlops_desk.operations.dropped import Parts
 from mlops_desk.operations.guess import proposal
 from tests.aggregates.logs import written
@@ -425,3 +426,61 @@ def test_one_label_that_is_never_predicted_is_no_news(tmp_path: Path) -> None:
     assert named_note(folder) is None
     realised = [row for row in found.values.values() if (row["family"], row["metric"]) == ("performance", "accuracy")]
     assert {row["value"] for row in realised} == {0.0}
+
+
+AUTUMN = datetime(2024, 10, 26, 22, tzinfo=UTC)
+"""Midnight of Berlin before the clock is set back: the day has 25 hours, two of them begin at 02:00."""
+HOURLY = '[models.chunks]\nevery = "1h"\ntimezone = "Europe/Berlin"\n'
+
+
+def autumn(
+    folder: Path, make: Callable[[datetime], object], kind: pa.DataType, chunks: str = HOURLY
+) -> list[tuple[datetime, int]]:
+    """Start and rows of each chunk, of a log that has a row every ten minutes of the day, in one file an hour and one for all."""
+    write_desk(folder, LOGS, BY_PATH, '[models.columns]\ntimestamp = "ts"\n', chunks, task="")
+    moments = [AUTUMN + timedelta(minutes=10 * step) for step in range(25 * 6)]
+    for hour in range(25):
+        some = moments[6 * hour : 6 * hour + 6]
+        written(
+            folder / "logs" / f"{hour:02}.parquet", {"ts": pa.array([make(one) for one in some], kind), "x": [0.5] * 6}
+        )
+    written(folder / "logs" / "all.parquet", {"ts": pa.array([make(one) for one in moments], kind), "x": [0.5] * 150})
+    before = [one - timedelta(days=30) for one in moments]
+    written(folder / "reference" / "a.parquet", {"ts": pa.array([make(one) for one in before], kind), "x": [0.5] * 150})
+    found = evaluated(folder, now=AUTUMN + timedelta(days=2))
+    assert_same(evaluated(folder, now=AUTUMN + timedelta(days=2), full=True), found)
+    return [(chunk[3], chunk[5]) for chunk in found.chunks if chunk[0] is Split.ANALYSIS]
+
+
+@pytest.mark.parametrize("unit", ["us", "ns"])
+def test_the_hour_that_the_clock_repeats_is_two_chunks_where_instants_are_known(tmp_path: Path, unit: str) -> None:
+    chunks = autumn(tmp_path, lambda one: one, pa.timestamp(unit, "UTC"))
+    assert chunks == [(AUTUMN + timedelta(hours=hour), 12) for hour in range(25)]
+
+
+def test_texts_with_offsets_tell_the_repeated_hours_apart(tmp_path: Path) -> None:
+    chunks = autumn(tmp_path, lambda one: one.astimezone(BERLIN).isoformat(), pa.string())
+    assert chunks == [(AUTUMN + timedelta(hours=hour), 12) for hour in range(25)]
+
+
+def test_local_times_cannot_tell_them_apart(tmp_path: Path) -> None:
+    chunks = autumn(tmp_path, lambda one: one.astimezone(BERLIN).replace(tzinfo=None), pa.timestamp("us"))
+    assert [rows for _, rows in chunks] == [12, 12, 24, *[12] * 21]
+
+
+def test_days_and_half_days_stay_on_the_local_clock(tmp_path: Path) -> None:
+    days = autumn(tmp_path / "days", lambda one: one, pa.timestamp("us", "UTC"), HOURLY.replace("1h", "1d"))
+    assert days == [(AUTUMN, 300)]
+    halves = autumn(tmp_path / "halves", lambda one: one, pa.timestamp("us", "UTC"), HOURLY.replace("1h", "12h"))
+    assert halves == [(AUTUMN, 156), (AUTUMN + timedelta(hours=13), 144)]
+
+
+def test_hours_of_files_with_and_without_a_zone(tmp_path: Path) -> None:
+    one = workspace(tmp_path / "zoned", zoned("us"), HOURLY)
+
+    def local(_: int, rows: dict[str, Any]) -> dict[str, Any]:
+        moments = [one.replace(tzinfo=UTC).astimezone(BERLIN) for one in rows["ts"].to_pylist()]
+        return {**rows, "ts": pa.array([one.replace(tzinfo=None) for one in moments])}
+
+    other = workspace(tmp_path / "mixed", lambda day, rows: (local if day > 4 else zoned("us"))(day, rows), HOURLY)
+    assert evaluated(other).chunks == evaluated(one).chunks
