@@ -46,16 +46,15 @@ class KnownClasses:
             return None
         return f"no label is a class of the predictions: the labels are {named(found)}, the predictions {named(self.predicted)}"
 
-    def notes(self, labels: Collection[str], place: str) -> Iterator[DataNote]:
-        """A warning of the labels that are no class of the predictions."""
+    def notes(self, labels: Collection[str], place: str, *, foreign: bool) -> Iterator[DataNote]:
+        """A warning of the labels that are no class of the predictions; `foreign` where all labels of some slice are none."""
         known = self._classes if self.task is Task.BINARY else self._classes | _numbered(self.labels)
         strange = sorted(one for one in labels if NUMBER_OF.get(one, one) not in known)
-        foreign = not _numbered(labels) & known
         if not strange or len(_numbered(labels) | known) <= 2:
             return
         text = f"labels of {place!r} are {named(strange)}, which the model never predicts (it predicts {named(self.predicted)})"
         if foreign:
-            text += ": what needs labels is untested"
+            text += ": where no label is one of these, what needs labels is untested"
         elif self.task is Task.BINARY:
             text += f"; a binary model has two classes, and all but {self.positive!r} count as the other one"
         text += "; "

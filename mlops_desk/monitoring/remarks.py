@@ -38,7 +38,8 @@ def _unknown_classes(
         labels = set(joined)
         for one in (reference, *analysis):
             labels |= set(present(one.outcomes.target_categories)) if one.outcomes is not None else set()
-        yield from known.notes(labels, target_column(model) or "")
+        foreign = any(known.foreign(one.outcomes) is not None for one in (reference, *analysis))
+        yield from known.notes(labels, target_column(model) or "", foreign=foreign)
 
 
 def _empty_columns(reference: FeatureTables, analysis: Sequence[Slice]) -> Iterator[DataNote]:

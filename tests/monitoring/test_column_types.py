@@ -484,3 +484,14 @@ def test_hours_of_files_with_and_without_a_zone(tmp_path: Path) -> None:
 
     other = workspace(tmp_path / "mixed", lambda day, rows: (local if day > 4 else zoned("us"))(day, rows), HOURLY)
     assert evaluated(other).chunks == evaluated(one).chunks
+
+
+def test_a_log_whose_labels_only_the_reference_knows_is_told_what_is_untested(tmp_path: Path) -> None:
+    folder = workspace(tmp_path, some_days(labelled_as("no", "yes"), DAYS_OF["log"]))
+    found = evaluated(folder)
+    realised = [row for row in found.values.values() if (row["family"], row["metric"]) == ("performance", "accuracy")]
+    assert {str(row["split"]) for row in realised if row["value"] is not None} == {"reference"}
+    note = named_note(folder)
+    assert note is not None
+    assert "untested" in note.text
+    assert "'no', 'yes'" in note.text
