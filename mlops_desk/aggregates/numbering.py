@@ -50,7 +50,10 @@ def local_sql(time: TimeColumn, timezone: str, prefix: str = "") -> str:
     """The timestamp as local time without a zone."""
     name = time.sql(prefix)
     if not time.zoned:
-        return f"cast({name} as TIMESTAMP)"
+        local = f"cast({name} as TIMESTAMP)"
+        if time.timezone in (None, timezone):
+            return local
+        name = f"try(timezone({literal(time.timezone)}, {local}))"
     return f"timezone({literal(timezone)}, {name})"
 
 

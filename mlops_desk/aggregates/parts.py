@@ -74,7 +74,7 @@ class TimeColumn:
     Attributes
     ----------
     zoned : whether it carries a zone (then it is turned into local time). text : whether it is text, of `format` or ISO 8601.
-    offsets : whether some texts tell their offset from UTC; those that tell none are local times of `timezone`.
+    offsets : whether some texts tell their offset from UTC. timezone : whose local times those are that tell none; None where periods say it.
     """
 
     name: str
@@ -82,7 +82,7 @@ class TimeColumn:
     text: bool = False
     format: str | None = None
     offsets: bool = False
-    timezone: str = "UTC"
+    timezone: str | None = None
 
     def sql(self, prefix: str = "") -> str:
         """The column as a value of time; text that is none is NULL."""
@@ -97,7 +97,7 @@ class TimeColumn:
             return local
         closed = rf"regexp_replace({name}, '\s+([+-]\S+|[Zz])$', '\1')"
         instant = f"coalesce(try_cast({name} as {ZONED}), try_cast({closed} as {ZONED}))"
-        return f"case when {has_offset(name)} then {instant} else try(timezone({literal(self.timezone)}, {local})) end"
+        return f"case when {has_offset(name)} then {instant} else try(timezone({literal(self.timezone or 'UTC')}, {local})) end"
 
     def of(self, footer: Footer) -> TimeColumn:
         """The column as one file has it."""
@@ -163,7 +163,7 @@ def single_part(
     if span is None:
         return None
     first, last = (periods.settled(periods.number_of(moment)) for moment in span)
-    split = split or split_of_file(footer, time, periods.timezone, reference)
+    split = split or split_of_file(footer, time, time.timezone or periods.timezone, reference)
     return Part(footer=footer, split=split, number=first) if first == last and split is not None else None
 
 

@@ -227,7 +227,7 @@ def _outcome_plan(
         scores=tuple(
             _score_plan(column, name, numeric, reference, wanted) for column, name in scores if column is not None
         ),
-        positive=_positive(model),
+        positive=positive_class(model),
         threshold=columns.decision_threshold,
         groups=groups,
         inside=inside,
@@ -263,7 +263,7 @@ def _check_positive(connection: Connection, model: Model, plan: OutcomePlan, ref
     )
 
 
-def _positive(model: Model) -> str:
+def positive_class(model: Model) -> str:
     """The positive class as text."""
     positive = model.columns.positive
     if positive is None:

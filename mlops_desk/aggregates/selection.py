@@ -113,11 +113,11 @@ class Selection:
     def _of_period(self) -> list[str]:
         """Conditions of a chunk of time."""
         slicing = self.slicing
-        if slicing.time is None or self.chunk.start is None or self.chunk.end is None:
+        if slicing.time is None or slicing.periods is None or self.chunk.start is None or self.chunk.end is None:
             return []
-        local = local_sql(slicing.time, slicing.rule.timezone)
+        local = local_sql(slicing.time, slicing.periods.timezone)
         start, end = (
-            literal(in_local(one, slicing.rule.timezone).isoformat(sep=" "))
+            literal(in_local(one, slicing.periods.timezone).isoformat(sep=" "))
             for one in (self.chunk.start, self.chunk.end)
         )
         return [f"{local} >= timestamp {start}", f"{local} < timestamp {end}"]

@@ -1,7 +1,8 @@
 """Periods of time as numbered chunks: 1h, 6h, 1d, 1w, 1mo, 1q, 1y, cut in the local time of a zone.
 
 Period 0 of hours, days and months begins on 1970-01-01 00:00 local time; weeks begin on Mondays. Where the clock is set back, the hour
-that occurs twice is one period; where it is set forward, rows of an hour that does not occur belong to the next (`settled`).
+that occurs twice is one period, unless instants are known (`periods_of_instants`); where it is set forward, rows of an hour that does not
+occur belong to the next (`settled`).
 """
 
 from __future__ import annotations
@@ -99,6 +100,25 @@ def parse_periods(text: str, timezone: str = "UTC") -> Periods:
     if match is None:
         raise ValueError(f"{text!r} is no period such as 1h, 6h, 1d, 1w, 1mo, 1q or 1y")
     return Periods(count=int(match[1]), unit=Unit(match[2]), timezone=timezone)
+
+
+def periods_of_instants(text: str, timezone: str) -> Periods:
+    """Periods of rows whose instants are known: single hours are those of UTC, so that an hour that the clock repeats is two.
+
+    Longer periods, and hours of a zone that ever was off UTC by a part of an hour, begin by the local clock.
+    """
+    periods = parse_periods(text, timezone)
+    if periods.unit is Unit.HOUR and periods.count == 1 and _is_off_by_hours(timezone):
+        return Periods(unit=periods.unit, count=periods.count)
+    return periods
+
+
+@lru_cache
+def _is_off_by_hours(timezone: str) -> bool:
+    """Whether a zone is off UTC by whole hours, as far as its rules reach from 1970 on."""
+    months = (datetime(year, month, 1, tzinfo=UTC) for year in range(1970, 2038) for month in range(1, 13))
+    offsets = (moment.astimezone(zone(timezone)).utcoffset() or timedelta() for moment in months)
+    return all(offset % timedelta(hours=1) == timedelta() for offset in offsets)
 
 
 @lru_cache

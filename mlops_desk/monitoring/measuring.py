@@ -6,13 +6,14 @@ A slice is a chunk, or a segment of one. Whatever the laboratory says of a slice
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from mlops_desk.aggregates.slices import OutcomeTables
 from mlops_desk.aggregates.tables import CategoryTable, ValueTable
 from mlops_desk.domain.metric import Convention, Family, Measurement, SeriesKey, untested
 from mlops_desk.domain.model import Model
 from mlops_desk.domain.schema import Column, Kind, Task
-from mlops_desk.metrics import quality
+from mlops_desk.metrics import catalogue, quality
 from mlops_desk.metrics.calibration import calibration
 from mlops_desk.metrics.class_estimation import estimated_classes
 from mlops_desk.metrics.concept import accuracy_effects, class_estimation_gap, estimation_gap, label_shift
@@ -34,6 +35,7 @@ from mlops_desk.metrics.separability import DOMAIN_CLASSIFIER_AUC, WHOLE_ONLY
 from mlops_desk.metrics.structure import constant_columns
 from mlops_desk.metrics.univariate import categorical_drift, numeric_drift
 from mlops_desk.monitoring.expectations import broken_checks
+from mlops_desk.monitoring.known_classes import known_classes
 from mlops_desk.monitoring.requests import (
     CONSTANT_COLUMNS,
     DRIFT_FAMILIES,
@@ -75,6 +77,7 @@ class Measurer:
         self._calibrator = calibrator
         self._wanted = wanted
         self._target = target_column(model)
+        self._classes = known_classes(model, slices.reference.features, slices.reference.outcomes)
         self._readings: dict[tuple[str, int, int, Convention], Along] = {}
         self._performances: OfOutcomes = {}
         self._estimated_performances: OfOutcomes = {}
@@ -248,11 +251,12 @@ class Measurer:
         if family is Family.PERFORMANCE:
             return self._performance(outcomes, monitor.min_rows)
         if family is Family.CALIBRATION:
-            return _readings(calibration(outcomes.scores.get(""), min_rows=monitor.min_rows))
+            found = calibration(outcomes.scores.get(""), min_rows=monitor.min_rows)
+            return self._of_known(outcomes, family, _readings(found))
         if family is Family.CONCEPT_DRIFT:
-            return _readings(self._concept(one, outcomes, monitor.min_rows))
+            return self._of_known(outcomes, family, _readings(self._concept(one, outcomes, monitor.min_rows)))
         if family is Family.FAIRNESS:
-            return self._fairness(request, outcomes)
+            return self._of_known(outcomes, family, self._fairness(request, outcomes))
         if family is Family.ESTIMATED_FAIRNESS:
             return self._estimated_fairness(request, one, outcomes)
         return ()
@@ -265,6 +269,25 @@ class Measurer:
         return {PCA_RECONSTRUCTION: error, DOMAIN_CLASSIFIER_AUC: area}
 
     def _performance(self, outcomes: OutcomeTables, min_rows: int) -> Iterable[Reading]:
+        return self._of_known(outcomes, Family.PERFORMANCE, self._any_performance(outcomes, min_rows))
+
+    def _of_known(self, outcomes: OutcomeTables, family: Family, readings: Iterable[Reading]) -> Iterable[Reading]:
+        """Readings of a slice; what needs labels is untested where these are of no class that the model knows."""
+        foreign = self._foreign(outcomes)
+        if foreign is None:
+            return readings
+        return [
+            one
+            if all(not by.needs_labels for by in catalogue.definitions(one.metric) if by.family is family)
+            else replace(one, measurement=untested(foreign))
+            for one in readings
+        ]
+
+    def _foreign(self, outcomes: OutcomeTables | None) -> str | None:
+        """Why the labels of a slice cannot be compared with predictions."""
+        return None if self._classes is None else self._classes.foreign(outcomes)
+
+    def _any_performance(self, outcomes: OutcomeTables, min_rows: int) -> Iterable[Reading]:
         matrix = self._model.value_matrix
         if self._model.task is Task.BINARY:
             return _readings(self._binary_performance(outcomes, min_rows))
@@ -320,6 +343,9 @@ class Measurer:
                 min_rows=min_rows,
                 value_matrix=self._model.value_matrix,
             )
+            foreign = self._foreign(self._set.reference.outcomes)
+            if foreign is not None:
+                found = dict.fromkeys(found, untested(f"the reference cannot tell: {foreign}"))
             self._estimated_performances[name] = (outcomes, found)
         return self._estimated_performances[name][1]
 

@@ -24,6 +24,7 @@ from mlops_desk.monitoring.counting import ChunkId, CountedFiles, Counter
 from mlops_desk.monitoring.expecting import ExpectedCounter
 from mlops_desk.monitoring.freshness import chunk_hours
 from mlops_desk.monitoring.inputs import configuration_digest
+from mlops_desk.monitoring.known_classes import unknown_classes
 from mlops_desk.monitoring.learning import Learning
 from mlops_desk.monitoring.opening import Opened
 from mlops_desk.monitoring.preparation import Preparation, Prepared
@@ -173,6 +174,7 @@ class ModelPass:
             values += builder.values(subject)
             if subject.slices.segment is None:
                 histograms = builder.histograms(subject)
+                self._notes += unknown_classes(self._model, subject.slices, prepared.classes)
         if subjects:
             builder.keep_courses(subjects[0], values)
         rows = sum(footer.rows for footer in (*prepared.log, *prepared.reference))

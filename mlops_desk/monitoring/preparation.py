@@ -21,9 +21,9 @@ from mlops_desk.domain.metric import Family
 from mlops_desk.domain.model import Model
 from mlops_desk.domain.monitor import Monitor
 from mlops_desk.domain.overview import DataNote, NoteLevel
-from mlops_desk.domain.periods import in_local, parse_periods
+from mlops_desk.domain.periods import Periods, in_local, parse_periods, periods_of_instants
 from mlops_desk.domain.schema import Column, Kind, Role
-from mlops_desk.domain.slicing import Split
+from mlops_desk.domain.slicing import ChunkRule, Split
 from mlops_desk.monitoring.inputs import Inputs, configuration_digest
 from mlops_desk.monitoring.requests import DUPLICATE_RATE, asks_for, asks_for_family, requests_of
 from mlops_desk.monitoring.signal_planning import label_plan, signal_plan
@@ -71,11 +71,23 @@ class Prepared:
     label_files: tuple[Footer, ...] = ()
 
     @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes of joined labels; none without them, and of a regression."""
+        return () if self.labelling is None else self.labelling.classes
+
+    @property
     def groups(self) -> tuple[tuple[tuple[Footer, ...], Split | None], ...]:
         """Files by source, with the split that they belong to if all their rows do."""
         if self.reference:
             return ((self.reference, Split.REFERENCE), (self.log, Split.ANALYSIS))
         return ((self.log, None),)
+
+
+def _periods(rule: ChunkRule, time: TimeColumn | None) -> Periods | None:
+    """The periods of a rule by time."""
+    if rule.every is None:
+        return None
+    return (periods_of_instants if time is not None and time.zoned else parse_periods)(rule.every, rule.timezone)
 
 
 class Preparation:
@@ -228,7 +240,7 @@ class Preparation:
                 f"desk.toml: models.{self._model.id}.columns.timestamp: {found[1]:,} texts of {time.name!r} {how}, such as {found[0]!r};"
                 ' day and month can be mistaken, so say how to read them: timestamp_format = "%d/%m/%Y %H:%M:%S", or store timestamps'
             )
-        return replace(slicing, time=time)
+        return replace(slicing, time=time, periods=_periods(slicing.rule, time))
 
     def _slicing(self, types: dict[str, str]) -> Slicing:
         """How rows are cut; raises UserError where the timestamp column is no time."""
@@ -257,8 +269,9 @@ class Preparation:
         if model.reference.start is not None and model.reference.end is not None:
             start, end = (in_local(moment, rule.timezone) for moment in (model.reference.start, model.reference.end))
             reference = ReferencePeriod(start=start, end=end)
-        periods = parse_periods(rule.every, rule.timezone) if rule.every else None
-        return Slicing(rule=rule, periods=periods, time=time, reference=reference, filter=model.logs.filter)
+        return Slicing(
+            rule=rule, periods=_periods(rule, time), time=time, reference=reference, filter=model.logs.filter
+        )
 
     def _no_time(self, column: str, kind: str) -> str:
         return (

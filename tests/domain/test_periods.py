@@ -7,7 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_desk.domain.periods import EARLIEST, LATEST, Periods, Unit, in_local, in_utc, parse_periods, zone
+from mlops_desk.domain.periods import (
+    EARLIEST,
+    LATEST,
+    Periods,
+    Unit,
+    in_local,
+    in_utc,
+    parse_periods,
+    periods_of_instants,
+    zone,
+)
 
 ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "Pacific/Apia")
 MOMENTS = st.datetimes(min_value=datetime(1900, 1, 1), max_value=datetime(2100, 1, 1))
@@ -128,3 +138,21 @@ def test_a_day_that_a_zone_skipped_has_its_rows_in_the_next() -> None:
     skipped = days.number_of(datetime(2011, 12, 30, 12))
     assert days.start(skipped) == days.start(skipped + 1)
     assert days.settled(skipped) == skipped + 1
+
+
+@given(st.sampled_from(ZONES), st.datetimes(datetime(1971, 1, 1), datetime(2037, 1, 1), timezones=st.just(UTC)))
+def test_an_hour_of_instants_is_an_hour(name: str, instant: datetime) -> None:
+    hours = periods_of_instants("1h", name)
+    number = hours.number_of(in_local(instant, hours.timezone))
+    start, end = hours.start(number), hours.start(number + 1)
+    assert start <= instant < end
+    if name in ("UTC", "Europe/Berlin", "America/New_York"):
+        assert end - start == timedelta(hours=1)
+        assert in_local(start, name).minute == 0
+
+
+@pytest.mark.parametrize(
+    ("every", "zone_name"), [("1h", "Asia/Kolkata"), ("6h", "Europe/Berlin"), ("1d", "Europe/Berlin")]
+)
+def test_other_periods_of_instants_begin_by_the_local_clock(every: str, zone_name: str) -> None:
+    assert periods_of_instants(every, zone_name) == parse_periods(every, zone_name)

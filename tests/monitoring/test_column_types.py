@@ -13,7 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from mlops_desk.domain.overview import NoteLevel
+from mlops_desk.domain.overview import DataNote, NoteLevel
+from mlops_desk.domain.slicing import Split
 from mlops_desk.operations.dropped import Parts
 from mlops_desk.operations.guess import proposal
 from tests.aggregates.logs import written
@@ -36,7 +37,7 @@ from tests.monitoring.desks import (
 DAYS = 7
 MONITORS = """
 [[models.monitors]]
-metrics = ["jensen_shannon", "missing_rate", "rows", "accuracy", "roc_auc", "mean", "demographic_parity_difference"]
+metrics = ["jensen_shannon", "missing_rate", "rows", "accuracy", "roc_auc", "mean", "prediction_rate"]
 """
 Change = Callable[[int, dict[str, Any]], dict[str, Any]]
 
@@ -348,3 +349,149 @@ def test_categories_stay_categories_where_a_file_holds_text(tmp_path: Path, colu
     metrics = {row["metric"] for row in found.values.values() if row["column"] == name}
     assert "jensen_shannon" in metrics
     assert "mean" not in metrics
+
+
+def labelled_as(*words: str) -> Change:
+    """Labels as the words of their place among 0, 1 and, of every ninth row, 2."""
+
+    def change(_: int, rows: dict[str, Any]) -> dict[str, Any]:
+        labels = np.asarray(rows["repaid"]).astype(int)
+        if len(words) > 2:
+            labels[::9] = 2
+        return {**rows, "repaid": [words[label] for label in labels]}
+
+    return change
+
+
+def named_note(folder: Path) -> DataNote | None:
+    notes = [note for note in run(folder, full=True).notes if note.code == "labels_unknown"]
+    assert len(notes) < 2
+    return notes[0] if notes else None
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass"])
+@pytest.mark.parametrize("inside", [True, False], ids=["inside", "label files"])
+def test_labels_that_are_no_class_of_the_predictions_are_named_and_not_compared(
+    tmp_path: Path, inside: bool, task: str
+) -> None:
+    change = labelled_as("no", "yes")
+    columns = COLUMNS if task == "binary" else COLUMNS.replace('score = "score"', "")
+    if inside:
+        folder = workspace(tmp_path, change, columns + INSIDE)
+    else:
+        folder = workspace(tmp_path, lambda _, rows: {k: v for k, v in rows.items() if k != "repaid"}, columns, LABELS)
+        ids = np.concatenate([day_rows(day)["id"] for day in range(DAYS)])
+        words = [change(day, {"repaid": truth(day)})["repaid"] for day in range(DAYS)]
+        written(folder / "labels" / "a.parquet", {"id": ids, "repaid": [word for day in words for word in day]})
+    (folder / "desk.toml").write_text((folder / "desk.toml").read_text().replace('"binary"', f'"{task}"'))
+    found = evaluated(folder)
+    accuracies = [row for row in found.values.values() if row["metric"] == "accuracy"]
+    assert accuracies
+    for row in accuracies:
+        assert row["value"] is None
+        assert "no label is a class of the predictions" in str(row["reason"])
+    rates = {row["value"] for row in found.values.values() if row["metric"] == "prediction_rate"}
+    assert task != "binary" or rates - {None}, "what needs no labels is there"
+    note = named_note(folder)
+    assert note is not None
+    assert note.level is NoteLevel.WARNING
+    for told in ("'no', 'yes'", "'0', '1'", "'repaid'", "target", "untested"):
+        assert told in note.text
+    assert ("columns.positive" in note.text) == (task == "binary")
+
+
+def test_a_third_label_of_a_binary_model_is_named(tmp_path: Path) -> None:
+    folder = workspace(tmp_path, labelled_as("0", "1", "2"))
+    found = evaluated(folder)
+    note = named_note(folder)
+    assert note is not None
+    assert "'repaid' are '2'" in note.text
+    assert "columns.positive" in note.text
+    assert {row["value"] for row in found.values.values() if row["metric"] == "accuracy"} - {None}
+
+
+@pytest.mark.parametrize("words", [("0", "1"), ("false", "true"), ("0.0", "1.0")])
+def test_labels_that_the_model_knows_are_no_news(tmp_path: Path, words: tuple[str, str]) -> None:
+    assert named_note(workspace(tmp_path, labelled_as(*words))) is None
+
+
+def test_one_label_that_is_never_predicted_is_no_news(tmp_path: Path) -> None:
+    """The reference predicts one class, and a chunk has labels of the other alone."""
+
+    def change(_: int, rows: dict[str, Any]) -> dict[str, Any]:
+        return {**rows, "y_pred": np.ones(40, dtype=np.int8), "repaid": np.zeros(40, dtype=np.int8)}
+
+    folder = workspace(tmp_path, change)
+    found = evaluated(folder)
+    assert named_note(folder) is None
+    realised = [row for row in found.values.values() if (row["family"], row["metric"]) == ("performance", "accuracy")]
+    assert {row["value"] for row in realised} == {0.0}
+
+
+AUTUMN = datetime(2024, 10, 26, 22, tzinfo=UTC)
+"""Midnight of Berlin before the clock is set back: the day has 25 hours, two of them begin at 02:00."""
+HOURLY = '[models.chunks]\nevery = "1h"\ntimezone = "Europe/Berlin"\n'
+
+
+def autumn(
+    folder: Path, make: Callable[[datetime], object], kind: pa.DataType, chunks: str = HOURLY
+) -> list[tuple[datetime, int]]:
+    """Start and rows of each chunk, of a log that has a row every ten minutes of the day, in one file an hour and one for all."""
+    write_desk(folder, LOGS, BY_PATH, '[models.columns]\ntimestamp = "ts"\n', chunks, task="")
+    moments = [AUTUMN + timedelta(minutes=10 * step) for step in range(25 * 6)]
+    for hour in range(25):
+        some = moments[6 * hour : 6 * hour + 6]
+        written(
+            folder / "logs" / f"{hour:02}.parquet", {"ts": pa.array([make(one) for one in some], kind), "x": [0.5] * 6}
+        )
+    written(folder / "logs" / "all.parquet", {"ts": pa.array([make(one) for one in moments], kind), "x": [0.5] * 150})
+    before = [one - timedelta(days=30) for one in moments]
+    written(folder / "reference" / "a.parquet", {"ts": pa.array([make(one) for one in before], kind), "x": [0.5] * 150})
+    found = evaluated(folder, now=AUTUMN + timedelta(days=2))
+    assert_same(evaluated(folder, now=AUTUMN + timedelta(days=2), full=True), found)
+    return [(chunk[3], chunk[5]) for chunk in found.chunks if chunk[0] is Split.ANALYSIS]
+
+
+@pytest.mark.parametrize("unit", ["us", "ns"])
+def test_the_hour_that_the_clock_repeats_is_two_chunks_where_instants_are_known(tmp_path: Path, unit: str) -> None:
+    chunks = autumn(tmp_path, lambda one: one, pa.timestamp(unit, "UTC"))
+    assert chunks == [(AUTUMN + timedelta(hours=hour), 12) for hour in range(25)]
+
+
+def test_texts_with_offsets_tell_the_repeated_hours_apart(tmp_path: Path) -> None:
+    chunks = autumn(tmp_path, lambda one: one.astimezone(BERLIN).isoformat(), pa.string())
+    assert chunks == [(AUTUMN + timedelta(hours=hour), 12) for hour in range(25)]
+
+
+def test_local_times_cannot_tell_them_apart(tmp_path: Path) -> None:
+    chunks = autumn(tmp_path, lambda one: one.astimezone(BERLIN).replace(tzinfo=None), pa.timestamp("us"))
+    assert [rows for _, rows in chunks] == [12, 12, 24, *[12] * 21]
+
+
+def test_days_and_half_days_stay_on_the_local_clock(tmp_path: Path) -> None:
+    days = autumn(tmp_path / "days", lambda one: one, pa.timestamp("us", "UTC"), HOURLY.replace("1h", "1d"))
+    assert days == [(AUTUMN, 300)]
+    halves = autumn(tmp_path / "halves", lambda one: one, pa.timestamp("us", "UTC"), HOURLY.replace("1h", "12h"))
+    assert halves == [(AUTUMN, 156), (AUTUMN + timedelta(hours=13), 144)]
+
+
+def test_hours_of_files_with_and_without_a_zone(tmp_path: Path) -> None:
+    one = workspace(tmp_path / "zoned", zoned("us"), HOURLY)
+
+    def local(_: int, rows: dict[str, Any]) -> dict[str, Any]:
+        moments = [one.replace(tzinfo=UTC).astimezone(BERLIN) for one in rows["ts"].to_pylist()]
+        return {**rows, "ts": pa.array([one.replace(tzinfo=None) for one in moments])}
+
+    other = workspace(tmp_path / "mixed", lambda day, rows: (local if day > 4 else zoned("us"))(day, rows), HOURLY)
+    assert evaluated(other).chunks == evaluated(one).chunks
+
+
+def test_a_log_whose_labels_only_the_reference_knows_is_told_what_is_untested(tmp_path: Path) -> None:
+    folder = workspace(tmp_path, some_days(labelled_as("no", "yes"), DAYS_OF["log"]))
+    found = evaluated(folder)
+    realised = [row for row in found.values.values() if (row["family"], row["metric"]) == ("performance", "accuracy")]
+    assert {str(row["split"]) for row in realised if row["value"] is not None} == {"reference"}
+    note = named_note(folder)
+    assert note is not None
+    assert "untested" in note.text
+    assert "'no', 'yes'" in note.text
