@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -12,6 +12,7 @@ from mlops_desk.domain.model import Model
 from mlops_desk.domain.monitor import Monitor
 from mlops_desk.domain.schema import Column, Kind, Role, Task
 from mlops_desk.metrics import catalogue
+from mlops_desk.monitoring.fitting import check_threshold, definitions_of, place_of
 
 DRIFT_FAMILIES = (Family.DATA_DRIFT, Family.PREDICTION_DRIFT, Family.LABEL_DRIFT)
 WHOLE_SEGMENT = "*"
@@ -59,34 +60,25 @@ def asks_for(monitor: Monitor, metric: str, family: Family) -> bool:
 
 
 def _check_metrics(model: Model, number: int, monitor: Monitor) -> None:
-    place = f"models.{model.id}.monitors[{number}]"
+    place = place_of(model, number)
     for metric in monitor.metrics:
         found = catalogue.definitions(metric)
         if not found:
             near = catalogue.nearest(metric)
             hint = f"; did you mean {near}?" if near else ""
-            raise UserError(f"desk.toml: {place}.metrics: there is no metric {metric!r}{hint}")
+            raise UserError(f"{place}.metrics: there is no metric {metric!r}{hint}")
         if monitor.family is not None and monitor.family not in [one.family for one in found]:
             has = ", ".join(one.family.value for one in found)
-            raise UserError(f"desk.toml: {place}: {metric} is not of family {monitor.family.value}; it is of {has}")
-    if not monitor.metrics and monitor.family is not None and not any(True for _ in _of_family(monitor.family)):
-        raise UserError(f"desk.toml: {place}.family: this version computes no metric of family {monitor.family.value}")
-
-
-def _of_family(family: Family) -> Iterator[Definition]:
-    return (one for one in catalogue.DEFINITIONS if one.family is family)
+            raise UserError(f"{place}: {metric} is not of family {monitor.family.value}; it is of {has}")
+    if not monitor.metrics and monitor.family is not None and not definitions_of(monitor):
+        raise UserError(f"{place}.family: this version computes no metric of family {monitor.family.value}")
+    check_threshold(model, number, monitor)
 
 
 def requests_of(model: Model, monitor: Monitor, columns: Sequence[Column]) -> list[Request]:
     """What a monitor asks for; raises UserError for a column that the log does not have or that cannot be compared."""
-    definitions: Iterable[Definition]
-    if monitor.metrics:
-        definitions = [one for metric in monitor.metrics for one in catalogue.definitions(metric)]
-        definitions = [one for one in definitions if monitor.family in (None, one.family)]
-    else:
-        definitions = [] if monitor.family is None else list(_of_family(monitor.family))
     _check_columns(model, monitor, columns)
-    wanted = [one for one in definitions if _fits_task(model, one)]
+    wanted = [one for one in definitions_of(monitor) if _fits_task(model, one)]
     return [request for one in wanted for request in _requests(model, monitor, one, columns)]
 
 
