@@ -5,12 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from mlops_desk.domain.errors import UserError
-from mlops_desk.domain.metric import Definition
+from mlops_desk.domain.metric import Convention, Definition, Family
 from mlops_desk.domain.model import Model
 from mlops_desk.domain.monitor import Monitor
 from mlops_desk.domain.threshold import PValueThreshold
 from mlops_desk.metrics import catalogue
 
+_FAIRNESS = frozenset({Family.FAIRNESS, Family.ESTIMATED_FAIRNESS})
+_ELSEWHERE = frozenset(Family) - _FAIRNESS
+SPEAKS_OF = {
+    Convention.DESK: frozenset(Family),
+    Convention.NANNYML: _ELSEWHERE,
+    Convention.EVIDENTLY: _ELSEWHERE,
+    Convention.FAIRLEARN: _FAIRNESS,
+}
+"""Families that a convention's tool computes: what it has no definition of there equals desk."""
 NAMED = 6
 """Metrics that one message names."""
 
@@ -47,6 +56,17 @@ def check_threshold(model: Model, number: int, monitor: Monitor) -> None:
         raise UserError(
             f"{place_of(model, number)}.threshold: kind p_value needs a p-value, and {listed(without)} has none{able};"
             " name those, or choose another kind"
+        )
+
+
+def check_convention(model: Model, number: int, monitor: Monitor) -> None:
+    """Raises UserError where a monitor follows a tool that computes none of its metrics."""
+    asked = definitions_of(monitor)
+    if asked and all(one.family not in SPEAKS_OF[monitor.convention] for one in asked):
+        able = [word.value for word in Convention if any(one.family in SPEAKS_OF[word] for one in asked)]
+        raise UserError(
+            f"{place_of(model, number)}.convention: {monitor.convention.value} says nothing of"
+            f" {listed(one.id for one in asked)}; possible are {', '.join(able)}"
         )
 
 

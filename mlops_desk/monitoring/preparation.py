@@ -24,8 +24,9 @@ from mlops_desk.domain.overview import DataNote, NoteLevel
 from mlops_desk.domain.periods import in_local, parse_periods
 from mlops_desk.domain.schema import Column, Role
 from mlops_desk.domain.slicing import Split
+from mlops_desk.monitoring.fitting import listed
 from mlops_desk.monitoring.inputs import Inputs, configuration_digest
-from mlops_desk.monitoring.requests import DUPLICATE_RATE, asks_for, requests_of
+from mlops_desk.monitoring.requests import DUPLICATE_RATE, asks_for, misfits, requests_of
 from mlops_desk.warehouse.cache import Cache
 from mlops_desk.warehouse.connection import Connection, literal, quoted
 from mlops_desk.warehouse.discovery import SourceFile, digest
@@ -121,6 +122,7 @@ class Preparation:
         columns, plan = self._planned(types, rows, slicing, classes, differing, reference_digest)
         for monitor in self._monitors:
             requests_of(self._model, monitor, columns)
+        self._note_misfits(columns)
         self._note_columns(columns)
         self._note_conflicts([*reference, *log])
         order = ""
@@ -344,6 +346,14 @@ class Preparation:
                     told.add(name)
                     text = f"column {name!r} is {other} in {file} and {kind} in {footer.path.name}: its values are taken as text"
                     self._note(NoteLevel.WARNING, "column_conflict", name, text)
+
+    def _note_misfits(self, columns: Sequence[Column]) -> None:
+        """Notes what monitors ask for and cannot get."""
+        for one in misfits(self._model, columns):
+            place = f"monitors[{one.number}]"
+            names = [*one.metrics, *(f"column {name!r}" for name in one.columns)]
+            text = f"models.{self._model.id}.{place}: {listed(names)} can give no value here: {one.hint}"
+            self._note(NoteLevel.WARNING, "monitor_unfit", place, text, len(names))
 
     def _note_columns(self, columns: Sequence[Column]) -> None:
         """Notes the columns that are not compared though nobody said so."""

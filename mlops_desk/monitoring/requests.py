@@ -12,7 +12,7 @@ from mlops_desk.domain.model import Model
 from mlops_desk.domain.monitor import Monitor
 from mlops_desk.domain.schema import Column, Kind, Role, Task
 from mlops_desk.metrics import catalogue
-from mlops_desk.monitoring.fitting import check_threshold, definitions_of, place_of
+from mlops_desk.monitoring.fitting import check_convention, check_threshold, definitions_of, listed, place_of
 
 DRIFT_FAMILIES = (Family.DATA_DRIFT, Family.PREDICTION_DRIFT, Family.LABEL_DRIFT)
 WHOLE_SEGMENT = "*"
@@ -73,6 +73,7 @@ def _check_metrics(model: Model, number: int, monitor: Monitor) -> None:
     if not monitor.metrics and monitor.family is not None and not definitions_of(monitor):
         raise UserError(f"{place}.family: this version computes no metric of family {monitor.family.value}")
     check_threshold(model, number, monitor)
+    check_convention(model, number, monitor)
 
 
 def requests_of(model: Model, monitor: Monitor, columns: Sequence[Column]) -> list[Request]:
@@ -80,6 +81,52 @@ def requests_of(model: Model, monitor: Monitor, columns: Sequence[Column]) -> li
     _check_columns(model, monitor, columns)
     wanted = [one for one in definitions_of(monitor) if _fits_task(model, one)]
     return [request for one in wanted for request in _requests(model, monitor, one, columns)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Misfit:
+    """What of a monitor of desk.toml gives no value: metrics for no column, named columns for no metric; `hint` tells why it may be."""
+
+    number: int
+    metrics: tuple[str, ...]
+    columns: tuple[str, ...]
+    hint: str
+
+
+def misfits(model: Model, columns: Sequence[Column]) -> Iterator[Misfit]:
+    """Monitors of which something gives no value; raises UserError for one of which nothing does."""
+    for number, monitor in enumerate(model.monitors, 1):
+        requests = requests_of(model, monitor, columns)
+        given = {request.definition.id for request in requests}
+        metrics = tuple(one for one in dict.fromkeys(monitor.metrics) if one not in given)
+        of = {request.column for request in requests}
+        bound = any(definition.kinds for definition in definitions_of(monitor))
+        named = tuple(one for one in dict.fromkeys(monitor.columns) if one != "*" and one not in of and bound)
+        hint = _misfit_hint(model, monitor, metrics, columns)
+        if not requests:
+            what = listed(monitor.metrics) or f"family {monitor.family.value if monitor.family else ''}"
+            raise UserError(f"{place_of(model, number)}: {what} can give no value here: {hint}")
+        if metrics or named:
+            yield Misfit(number=number, metrics=metrics, columns=named, hint=hint)
+
+
+def _misfit_hint(model: Model, monitor: Monitor, metrics: Sequence[str], columns: Sequence[Column]) -> str:
+    """Why metrics give no value: the model's task, a missing protected attribute, or the kinds and roles of columns."""
+    asked = [one for one in definitions_of(monitor) if not metrics or one.id in metrics]
+    fitting = [one for one in asked if _fits_task(model, one)]
+    if not fitting:
+        tasks = listed(task for one in asked for task in one.tasks)
+        return f"it is for models of task {tasks}, and this one is {model.task.value if model.task else 'of no task'}"
+    if all(one.family in (Family.FAIRNESS, Family.ESTIMATED_FAIRNESS) for one in fitting):
+        return f"it is of protected attributes, and columns.protected has {listed(model.columns.protected) or 'none'}"
+    kinds = listed(kind for one in fitting for kind in one.kinds)
+    known = {name: f"{kind.value}, {role.value}" for name, role, kind in _comparable(model, columns)}
+    chosen = [one for one in monitor.columns if one != "*"]
+    if not chosen:
+        return f"no column that is compared is {kinds}" if kinds else "the model has no such column"
+    are = ", ".join(f"{name!r} ({known.get(name, 'not compared')})" for name in chosen[:3])
+    families = listed(one.family.value for one in fitting)
+    return f"it is of {kinds or 'other'} columns (of {families}), and columns has {are}"
 
 
 def _fits_task(model: Model, definition: Definition) -> bool:
