@@ -14,7 +14,7 @@ import msgspec
 
 from mlops_desk.aggregates.numbering import Slicing, local_sql
 from mlops_desk.aggregates.parts import ZONED, ReferencePeriod, TimeColumn, split_of_file
-from mlops_desk.aggregates.plan import ScanPlan
+from mlops_desk.aggregates.plan import KEPT_CATEGORIES, OTHER, ScanPlan
 from mlops_desk.aggregates.planning import Wanted, scan_plan
 from mlops_desk.domain.errors import UserError
 from mlops_desk.domain.metric import Family
@@ -124,6 +124,7 @@ class Preparation:
             requests_of(self._model, monitor, columns)
         self._note_misfits(columns)
         self._note_columns(columns)
+        self._note_pooled(plan)
         self._note_conflicts([*reference, *log])
         order = ""
         if slicing.periods is None:
@@ -354,6 +355,16 @@ class Preparation:
             names = [*one.metrics, *(f"column {name!r}" for name in one.columns)]
             text = f"models.{self._model.id}.{place}: {listed(names)} can give no value here: {one.hint}"
             self._note(NoteLevel.WARNING, "monitor_unfit", place, text, len(names))
+
+    def _note_pooled(self, plan: ScanPlan) -> None:
+        """Notes the columns of so many categories that the rare ones are one bin."""
+        for one in plan.features.categorical:
+            if one.kept:
+                text = (
+                    f"column {one.column!r} has more than {KEPT_CATEGORIES:,} values: the reference's {len(one.kept):,} most frequent"
+                    f" are told apart, and the rest are one bin, {OTHER!r}"
+                )
+                self._note(NoteLevel.NOTICE, "categories_pooled", one.column, text, len(one.kept))
 
     def _note_columns(self, columns: Sequence[Column]) -> None:
         """Notes the columns that are not compared though nobody said so."""
