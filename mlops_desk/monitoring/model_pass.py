@@ -37,6 +37,7 @@ from mlops_desk.warehouse.cache import Cache
 from mlops_desk.warehouse.connection import Connection
 from mlops_desk.warehouse.discovery import digest
 from mlops_desk.warehouse.footers import first_line, read_footers, unreadable_files
+from mlops_desk.warehouse.suitability import check_filter
 
 NEWEST = ":newest"
 """Marks the fingerprint of the newest chunk, which alone tells the age of the newest row."""
@@ -141,6 +142,7 @@ class ModelPass:
             footers, quarantined = read_footers(self._connection, whole)
             reasons = {one.path: one.reason for one in quarantined} | unreadable_files(self._connection, footers)
             if not reasons:
+                check_filter(self._connection, self._model, [footers], rows=True)
                 raise UserError(f"models.{self._model.id}: its rows cannot be read: {first_line(error)}") from error
             raise UnreadableFiles(reasons) from error
 

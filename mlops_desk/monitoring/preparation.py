@@ -30,7 +30,6 @@ from mlops_desk.monitoring.requests import DUPLICATE_RATE, asks_for, misfits, re
 from mlops_desk.warehouse.cache import Cache
 from mlops_desk.warehouse.connection import Connection, literal, quoted
 from mlops_desk.warehouse.discovery import SourceFile, digest
-from mlops_desk.warehouse.expression_check import check_predicate
 from mlops_desk.warehouse.footers import Footer, Quarantined, footer_bytes, footer_of, read_footers
 from mlops_desk.warehouse.schema import (
     ReferenceRows,
@@ -41,6 +40,7 @@ from mlops_desk.warehouse.schema import (
     log_relation,
     understood_columns,
 )
+from mlops_desk.warehouse.suitability import check_filter
 
 if TYPE_CHECKING:
     from mlops_desk.monitoring.labelling import Labelling
@@ -104,7 +104,7 @@ class Preparation:
         self._refuse_nothing(inputs, log, reference)
         types, reference_types = common_types(log), common_types(reference)
         check_columns(self._model, types, reference_types)
-        self._check_filter(log, reference)
+        check_filter(self._connection, self._model, (log, reference), rows=self._fresh)
         slicing = self._slicing(common_types([*reference, *log]))
         self._check_times([*reference, *log], slicing)
         rows = self._reference_rows(log, reference, slicing)
@@ -141,14 +141,6 @@ class Preparation:
             notes=tuple(self._notes),
             label_files=tuple(labels),
         )
-
-    def _check_filter(self, log: Sequence[Footer], reference: Sequence[Footer]) -> None:
-        """Raises UserError where the filter is no predicate on the rows of log and reference."""
-        if self._model.logs.filter is not None:
-            for footers in (log, reference):
-                if footers:
-                    place = f"desk.toml: models.{self._model.id}.logs.filter"
-                    check_predicate(self._connection, self._model.logs.filter, log_relation(footers), place)
 
     def _footers(self, files: Sequence[SourceFile], what: str) -> list[Footer]:
         """Footers of files, those known from before without reading them again; what cannot be read is noted and left out."""

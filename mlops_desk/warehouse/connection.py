@@ -84,6 +84,8 @@ class Connection:
             "set parquet_metadata_cache = true",
             f"set allowed_paths = [{paths}]",
             f"set allowed_directories = [{literal(str(temporary))}]",
+            "set autoinstall_known_extensions = false",
+            "set autoload_known_extensions = false",
             "set enable_external_access = false",
             "set lock_configuration = true",
         ):

@@ -1,0 +1,50 @@
+"""Filters, numbers and patterns of desk.toml that the log cannot answer are one line with their key, for `check` as for `run`."""
+
+from pathlib import Path
+
+import pytest
+
+from mlops_desk.config.desk_file import read_desk
+from mlops_desk.operations.check import checked
+from tests.monitoring.test_bad_input import refusal, run, workspace
+
+
+def filtered(folder: Path, sql: str) -> Path:
+    workspace(folder)
+    text = (folder / "desk.toml").read_text()
+    (folder / "desk.toml").write_text(text.replace('path = "logs"\n', f'path = "logs"\nfilter = "{sql}"\n'))
+    return folder
+
+
+def failure_of_check(folder: Path) -> str | None:
+    desk = read_desk(folder)
+    return checked(desk, desk.models[0]).failure
+
+
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        ("ts >= DATE '2026-02-30'", "out of range"),
+        ("ts > 'now'::timestamp", "invalid timestamp"),
+        ("ts > '2026-02-30'", "out of range"),
+        ("kind", "of type VARCHAR, neither true nor false"),
+        ("ts", "of type TIMESTAMP, neither true nor false"),
+        ("sql_auto_complete(kind) = 'a'", "sql_auto_complete"),
+        ("kind::int > 1", "try_cast"),
+    ],
+)
+def test_a_filter_that_is_no_predicate_names_its_key(tmp_path: Path, sql: str, said: str) -> None:
+    folder = filtered(tmp_path, sql)
+    for message in (refusal(folder), failure_of_check(folder)):
+        assert message is not None
+        assert "models.m.logs.filter: " in message
+        assert said in message
+        assert "\n" not in message
+        assert "install" not in message
+
+
+@pytest.mark.parametrize("sql", ["age", "kind <> 'a' and ts >= DATE '2024-02-27'", "try_cast(kind as int) is null"])
+def test_a_filter_of_whole_numbers_or_truth_passes(tmp_path: Path, sql: str) -> None:
+    folder = filtered(tmp_path, sql)
+    assert run(folder).failure is None
+    assert failure_of_check(folder) is None
