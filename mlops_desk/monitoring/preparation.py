@@ -40,7 +40,7 @@ from mlops_desk.warehouse.schema import (
     log_relation,
     understood_columns,
 )
-from mlops_desk.warehouse.suitability import check_filter
+from mlops_desk.warehouse.suitability import check_filter, check_numbers, check_patterns
 
 if TYPE_CHECKING:
     from mlops_desk.monitoring.labelling import Labelling
@@ -105,6 +105,8 @@ class Preparation:
         types, reference_types = common_types(log), common_types(reference)
         check_columns(self._model, types, reference_types)
         check_filter(self._connection, self._model, (log, reference), rows=self._fresh)
+        check_numbers(self._connection, self._model, common_types([*reference, *log]), [*reference, *log])
+        check_patterns(self._connection, self._model)
         slicing = self._slicing(common_types([*reference, *log]))
         self._check_times([*reference, *log], slicing)
         rows = self._reference_rows(log, reference, slicing)

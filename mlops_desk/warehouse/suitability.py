@@ -5,14 +5,14 @@ What only some rows show, such as a text that is no number, is looked for in all
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from mlops_desk.domain.errors import UserError
 from mlops_desk.domain.model import Model
-from mlops_desk.warehouse.connection import Connection
+from mlops_desk.warehouse.connection import Connection, literal, quoted
 from mlops_desk.warehouse.expression_check import check_predicate
 from mlops_desk.warehouse.footers import Footer, first_line, unreadable_files
-from mlops_desk.warehouse.schema import log_relation
+from mlops_desk.warehouse.schema import is_number, log_relation
 
 
 def check_filter(connection: Connection, model: Model, groups: Sequence[Sequence[Footer]], *, rows: bool) -> None:
@@ -38,3 +38,47 @@ def _check_filter_of_rows(
             raise UserError(
                 f"{place}: it has no answer for some rows ({first_line(error)}); try_cast gives NULL where a value does not fit"
             ) from error
+
+
+def check_numbers(connection: Connection, model: Model, types: Mapping[str, str], footers: Sequence[Footer]) -> None:
+    """Raises UserError for a column that is to hold numbers (a score, one with a least or greatest value) and does not."""
+    for key, column in _number_columns(model):
+        kind = types.get(column)
+        if kind is None or is_number(kind) or kind == "BOOLEAN":
+            continue
+        place = f"desk.toml: models.{model.id}.{key}"
+        if kind != "VARCHAR":
+            raise UserError(f"{place}: {column!r} is of type {kind}, not of numbers; name a column of numbers")
+        there = [footer for footer in footers if column in dict(footer.columns)]
+        text = f"cast({quoted(column)} as VARCHAR)"
+        query = f"select min({text}) from {log_relation(there)} where {text} is not null and try_cast({text} as DOUBLE) is null"
+        odd = connection.rows(query)[0][0] if there else None
+        if odd is not None:
+            raise UserError(
+                f"{place}: {column!r} is text that is no number, such as {odd!r}; name a column of numbers, or store numbers"
+            )
+
+
+def _number_columns(model: Model) -> Iterator[tuple[str, str]]:
+    """(key, column) of what desk.toml takes for numbers whatever the column's kind."""
+    if model.columns.score is not None:
+        yield "columns.score", model.columns.score
+    for name, column in model.columns.scores:
+        yield f"columns.score.{name}", column
+    for number, one in enumerate(model.expectations, 1):
+        for side, limit in (("min", one.min), ("max", one.max)):
+            if limit is not None:
+                yield f"expectations[{number}].{side}", one.column
+
+
+def check_patterns(connection: Connection, model: Model) -> None:
+    """Raises UserError for a pattern of an expectation that the engine cannot read."""
+    for number, one in enumerate(model.expectations, 1):
+        if one.pattern is not None:
+            try:
+                connection.rows(f"select regexp_full_match('', {literal(one.pattern)})")
+            except connection.engine_errors as error:
+                raise UserError(
+                    f"desk.toml: models.{model.id}.expectations[{number}].pattern: {one.pattern!r}, expected of column {one.column!r},"
+                    f" is no regular expression ({first_line(error)}); a mark that stands for itself needs a backslash before it"
+                ) from error

@@ -6,7 +6,8 @@ import pytest
 
 from mlops_desk.config.desk_file import read_desk
 from mlops_desk.operations.check import checked
-from tests.monitoring.test_bad_input import refusal, run, workspace
+from tests.monitoring.desks import COLUMNS, INSIDE
+from tests.monitoring.test_bad_input import refusal, rewritten, run, workspace
 
 
 def filtered(folder: Path, sql: str) -> Path:
@@ -48,3 +49,34 @@ def test_a_filter_of_whole_numbers_or_truth_passes(tmp_path: Path, sql: str) -> 
     folder = filtered(tmp_path, sql)
     assert run(folder).failure is None
     assert failure_of_check(folder) is None
+
+
+@pytest.mark.parametrize(
+    ("columns", "more", "said"),
+    [
+        ({"score": "kind"}, "", "columns.score: 'kind' is text that is no number, such as 'a'"),
+        ({"score": "ts"}, "", "columns.score: 'ts' is of type TIMESTAMP"),
+        ({}, '[[models.expectations]]\ncolumn = "kind"\nmin = 3', "expectations[1].min: 'kind' is text"),
+        ({}, '[[models.expectations]]\ncolumn = "x"\nmax = 3\n[[models.expectations]]\ncolumn = "ts"\nmax = 3',
+         "expectations[2].max: 'ts' is of type TIMESTAMP"),
+        ({}, '[[models.expectations]]\ncolumn = "kind"\npattern = "("', "expectations[1].pattern: '(', expected of column 'kind'"),
+    ],
+)  # fmt: skip
+def test_what_is_no_number_or_pattern_names_its_key(
+    tmp_path: Path, columns: dict[str, str], more: str, said: str
+) -> None:
+    roles = COLUMNS + INSIDE
+    for key, column in columns.items():
+        roles = roles.replace(f'{key} = "{key}"', f'{key} = "{column}"')
+    folder = workspace(tmp_path, more, columns=roles)
+    for message in (refusal(folder), failure_of_check(folder)):
+        assert message is not None
+        assert f"models.m.{said}" in message
+        assert "\n" not in message
+
+
+def test_numbers_written_as_text_are_numbers(tmp_path: Path) -> None:
+    folder = workspace(tmp_path, '[[models.expectations]]\ncolumn = "kind"\nmin = 3')
+    for day in range(7):
+        rewritten(folder / "logs", day, kind=["1", "4", "5", None] * 10)
+    assert run(folder).failure is None
