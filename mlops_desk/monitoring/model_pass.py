@@ -179,9 +179,7 @@ class ModelPass:
         builder.share_budget(subjects)
         for index, subject in enumerate(subjects):
             self._cancel.raise_if_cancelled()
-            share = COUNTED_SHARE + (0.9 - COUNTED_SHARE) * index / max(len(subjects), 1)
-            self._progress(Progress(stage=f"measuring {subject.slices.segment or 'all rows'}", share=share))
-            values += builder.values(subject)
+            values += builder.values(subject, partial(self._tell_measured, subject, index, len(subjects)))
             if subject.slices.segment is None:
                 histograms = builder.histograms(subject)
                 self._notes += remarks(self._model, subject.slices)
@@ -203,6 +201,11 @@ class ModelPass:
             reference_text=_reference_text(self._model, chunks.values()),
             rule_of=rules_of(self._monitors, chunk_hours(self._model)),
         )
+
+    def _tell_measured(self, subject: Subject, index: int, subjects: int, part: float) -> None:
+        """Tells which part of a subject, of some, is measured."""
+        share = COUNTED_SHARE + (0.9 - COUNTED_SHARE) * (index + part) / subjects
+        self._progress(Progress(stage=f"measuring {subject.slices.segment or 'all rows'}", share=share))
 
     def _stored(self, key: SeriesKey) -> list[MetricValue]:
         """What the archive holds of a series in the reference."""

@@ -45,6 +45,9 @@ from mlops_desk.warehouse.suitability import check_filter, check_numbers, check_
 if TYPE_CHECKING:
     from mlops_desk.monitoring.labelling import Labelling
 
+CHUNKS_AT_MOST = 20_000
+"""Of one split cut by size or number: what they take in memory and time nobody means to spend."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
@@ -110,6 +113,7 @@ class Preparation:
         slicing = self._slicing(common_types([*reference, *log]))
         self._check_times([*reference, *log], slicing)
         rows = self._reference_rows(log, reference, slicing)
+        self._check_chunks(rows.rows, sum(one.rows for one in log) - (0 if reference else rows.rows))
         labelling = None
         if self._model.labels is not None:
             from mlops_desk.monitoring.labelling import LabelJoin
@@ -266,6 +270,19 @@ class Preparation:
                 f" to {self._model.reference.end}; choose a period that the log covers"
             )
         return ReferenceRows(footers=tuple(footers), predicate=predicate, rows=count)
+
+    def _check_chunks(self, *rows_of_splits: int) -> None:
+        """Raises UserError where the rows of a split are cut into more chunks than anybody could look at."""
+        size, number = self._model.chunks.size, self._model.chunks.number
+        for rows in rows_of_splits:
+            chunks = -(-rows // size) if size else min(number or 0, rows)
+            if chunks > CHUNKS_AT_MOST:
+                key, least = ("size", -(-rows // CHUNKS_AT_MOST)) if size else ("number", CHUNKS_AT_MOST)
+                way = f"{key} = {least}" + (" or more" if size else " or fewer")
+                raise UserError(
+                    f"desk.toml: models.{self._model.id}.chunks.{key}: {rows:,} rows would be {chunks:,} chunks,"
+                    f" more than {CHUNKS_AT_MOST:,}: write {way}"
+                )
 
     def _filter(self) -> str:
         return f"({self._model.logs.filter})" if self._model.logs.filter else "true"
