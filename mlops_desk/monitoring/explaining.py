@@ -5,6 +5,7 @@ Counting by segment reads and fills the cache of partial aggregates, so it takes
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -30,6 +31,7 @@ from mlops_desk.monitoring.recounting import Recount
 from mlops_desk.monitoring.requests import monitors_of, responsible_monitor
 from mlops_desk.monitoring.suspects import ABOUT_ACCURACY, ranked_columns, reference_mean
 from mlops_desk.store.archive import Store
+from mlops_desk.store.connection import may_write
 from mlops_desk.store.lock import WorkspaceLock
 from mlops_desk.warehouse.cache import Cache
 from mlops_desk.warehouse.connection import Connection, literal, quoted
@@ -81,12 +83,12 @@ def case_of(desk: Desk, store: Store, alert: Alert, progress: ProgressSink, canc
     chunk = next((one for one in store.chunks(model.id, Split.ANALYSIS) if one.key == alert.last_chunk), None)
     if chunk is None:
         raise UserError(f"alert {alert.id}: the log has no rows of its chunk {alert.last_chunk} any more")
-    inputs, hidden = find_inputs(desk, model), desk.folder / DESK_FOLDER
+    inputs = find_inputs(desk, model)
     broken = {Path(note.place): note.text for note in store.notes(model.id) if note.code == "file_quarantined"}
     with (
-        WorkspaceLock(desk.folder),
-        Cache(hidden / "cache") as cache,
-        Connection([file.path for file in inputs.all], hidden / "cache" / "spill", cancel=cancel) as connection,
+        _cache_folder(desk) as folder,
+        Cache(folder) as cache,
+        Connection([file.path for file in inputs.all], folder / "spill", cancel=cancel) as connection,
     ):
         preparation = Preparation(connection, cache, model, monitors_of(model), broken=broken)
         prepared = preparation.prepared(inputs)
@@ -94,6 +96,17 @@ def case_of(desk: Desk, store: Store, alert: Alert, progress: ProgressSink, canc
             connection=connection, cache=cache, model=model, prepared=prepared, progress=progress, cancel=cancel
         )
         yield Case(alert=alert, chunk=chunk, model=model, prepared=prepared, counting=counting)
+
+
+@contextmanager
+def _cache_folder(desk: Desk) -> Iterator[Path]:
+    """The cache's folder with the workspace locked; one aside for who may only read the workspace."""
+    if may_write(desk.folder):
+        with WorkspaceLock(desk.folder):
+            yield desk.folder / DESK_FOLDER / "cache"
+    else:
+        with tempfile.TemporaryDirectory(prefix="mlops-desk-") as aside:
+            yield Path(aside)
 
 
 def explanation(case: Case, store: Store) -> Explanation:
