@@ -156,7 +156,7 @@ class ModelPass:
         self._refuse_changing(inputs, broken)
         newest = newest_row(tally.files, prepared.slicing)
         chunks = chunks_now(tally.files, tally.by_chunk, prepared.slicing, newest)
-        self._refuse_one_side(chunks, broken)
+        self._refuse_one_side(inputs, chunks, broken)
         base = digest((), configuration_digest(self._model), tally.reference_name)
         names = {ident: digest((), base, tally.files.chunk_fingerprint(tally.by_chunk[ident])) for ident in chunks}
         last = max((ident for ident in chunks if ident[0] is Split.ANALYSIS), default=None)
@@ -261,7 +261,7 @@ class ModelPass:
                 dict.fromkeys(changed, "it was being written while it was read; the next run will take it in")
             )
 
-    def _refuse_one_side(self, chunks: Mapping[ChunkId, Chunk], broken: Mapping[Path, str]) -> None:
+    def _refuse_one_side(self, inputs: Inputs, chunks: Mapping[ChunkId, Chunk], broken: Mapping[Path, str]) -> None:
         """Raises UserError where there is no reference or nothing to compare with it."""
         for split in Split:
             if not any(ident[0] is split for ident in chunks):
@@ -270,7 +270,7 @@ class ModelPass:
                 if split is Split.ANALYSIS and self._model.reference.start is not None:
                     hint = "the reference period takes in all of it; let it end earlier"
                 if broken:
-                    hint = f"{len(broken):,} files are left out: {next(iter(broken)).name} because {next(iter(broken.values()))}"
+                    hint = f"{len(broken):,} files are left out: {inputs.name(next(iter(broken)))} because {next(iter(broken.values()))}"
                 raise UserError(f"models.{self._model.id}: the {what} has no rows that belong to a chunk; {hint}")
 
     def _subjects(

@@ -5,7 +5,7 @@ The plan is made once for a reference and kept, so that every later file is coun
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -98,9 +98,11 @@ class Preparation:
         self._fresh = fresh
         self._broken = broken or {}
         self._notes: list[DataNote] = []
+        self._name: Callable[[Path], str] = str
 
     def prepared(self, inputs: Inputs) -> Prepared:
         """Reads footers, joins labels and plans the scan; raises UserError where nothing of the model can be judged."""
+        self._name = inputs.name
         log = self._footers(inputs.log, "log")
         reference = self._footers(inputs.reference, "reference")
         labels = self._footers(inputs.labels, "labels")
@@ -168,11 +170,11 @@ class Preparation:
                 self._quarantine(one, what)
         empty = [footer for footer in found.values() if footer.rows == 0]
         for footer in empty:
-            self._note(NoteLevel.NOTICE, "file_empty", str(footer.path), f"{footer.path.name} has no rows")
+            self._note(NoteLevel.NOTICE, "file_empty", str(footer.path), f"{self._name(footer.path)} has no rows")
         return [found[file.path] for file in files if file.path in found and found[file.path].rows]
 
     def _quarantine(self, one: Quarantined, what: str) -> None:
-        text = f"{one.path.name} of the {what} is left out: {one.reason}"
+        text = f"{self._name(one.path)} of the {what} is left out: {one.reason}"
         self._note(NoteLevel.WARNING, "file_quarantined", str(one.path), text)
 
     def _note(self, level: NoteLevel, code: str, place: str, text: str, count: int | None = None) -> None:
@@ -353,10 +355,10 @@ class Preparation:
         told: set[str] = set()
         for footer in {footer.columns: footer for footer in footers}.values():
             for name, kind in footer.columns:
-                other, file = first.setdefault(name, (kind, footer.path.name))
+                other, file = first.setdefault(name, (kind, self._name(footer.path)))
                 if is_number(other) != is_number(kind) and "VARCHAR" in (other, kind) and name not in told:
                     told.add(name)
-                    text = f"column {name!r} is {other} in {file} and {kind} in {footer.path.name}: its values are taken as text"
+                    text = f"column {name!r} is {other} in {file} and {kind} in {self._name(footer.path)}: its values are taken as text"
                     self._note(NoteLevel.WARNING, "column_conflict", name, text)
 
     def _note_misfits(self, columns: Sequence[Column]) -> None:
