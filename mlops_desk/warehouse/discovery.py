@@ -30,17 +30,18 @@ class SourceFile:
 
     Attributes
     ----------
-    path : absolute. size : bytes. modified : nanoseconds since 1970.
+    path : absolute. size : bytes. modified : nanoseconds since 1970. readable : whether this user may read it.
     """
 
     path: Path
     size: int
     modified: int
+    readable: bool = True
 
     @property
     def fingerprint(self) -> str:
-        """Names this content of this file: changes when the file is rewritten."""
-        text = f"{self.path}\0{self.size}\0{self.modified}"
+        """Names this content of this file: changes when the file is rewritten, or is closed to this user."""
+        text = f"{self.path}\0{self.size}\0{self.modified}{'' if self.readable else chr(0)}"
         return hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
 
 
@@ -59,7 +60,12 @@ def find_files(folder: Path, paths: Sequence[str], key: str) -> tuple[SourceFile
         for name in _names_of(folder, path, key):
             status, same = _status(name), os.path.normcase(name)
             if status is not None and same not in found:
-                found[same] = SourceFile(path=Path(name), size=status.st_size, modified=status.st_mtime_ns)
+                found[same] = SourceFile(
+                    path=Path(name),
+                    size=status.st_size,
+                    modified=status.st_mtime_ns,
+                    readable=os.access(name, os.R_OK),
+                )
                 identities.setdefault((status.st_dev, status.st_ino), []).append(same)
     for names in identities.values():
         for name in _other_names(names):
