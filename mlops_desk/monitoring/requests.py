@@ -145,7 +145,8 @@ def _check_columns(model: Model, monitor: Monitor, columns: Sequence[Column]) ->
         if name != "*" and name not in there:
             near = get_close_matches(name, names, n=3, cutoff=0.5)
             hint = f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(sorted(names)[:12])}"
-            raise UserError(f"desk.toml: models.{model.id}.monitors.{key}: the log has no column {name!r}; {hint}")
+            place = place_of(model, model.monitors.index(monitor) + 1)
+            raise UserError(f"{place}.{key}: the log has no column {name!r}; {hint}")
 
 
 def target_column(model: Model) -> str | None:

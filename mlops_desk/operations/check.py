@@ -6,6 +6,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlops_desk.config.source import with_line
 from mlops_desk.domain.errors import UserError
 from mlops_desk.domain.model import Desk, Model
 from mlops_desk.domain.overview import DataNote
@@ -64,7 +65,7 @@ def checked(desk: Desk, model: Model, cancel: CancelToken | None = None) -> Mode
                 preparation = Preparation(connection, cache, model, monitors_of(model), fresh=True)
                 prepared = preparation.prepared(inputs)
     except UserError as error:
-        return _check(desk, model, files, failure=str(error))
+        return _check(desk, model, files, failure=with_line(desk, str(error)))
     rows = {"log": sum(one.rows for one in prepared.log), "reference": sum(one.rows for one in prepared.reference)}
     files = tuple(FileCount(part=one.part, files=one.files, rows=rows.get(one.part)) for one in files)
     return _check(desk, model, files, columns=prepared.columns, notes=prepared.notes)
