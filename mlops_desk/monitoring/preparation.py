@@ -133,6 +133,7 @@ class Preparation:
         self._note_misfits(columns)
         self._note_columns(columns)
         self._note_pooled(plan)
+        self._note_threshold(plan)
         self._note_conflicts([*reference, *log])
         order = ""
         if slicing.periods is None:
@@ -378,6 +379,19 @@ class Preparation:
                     f" are told apart, and the rest are one bin, {OTHER!r}"
                 )
                 self._note(NoteLevel.NOTICE, "categories_pooled", one.column, text, len(one.kept))
+
+    def _note_threshold(self, plan: ScanPlan) -> None:
+        """Notes a decision threshold that no score of the reference lies on the other side of."""
+        limit, score = self._model.columns.decision_threshold, self._model.columns.score
+        known = next((one for one in plan.features.numeric if one.column == score), None)
+        if limit is None or known is None or known.lowest is None or known.highest is None:
+            return
+        if not known.lowest <= limit <= known.highest:
+            text = (
+                f"columns.decision_threshold {limit:g} lies outside the scores of the reference"
+                f" ({known.lowest:g} to {known.highest:g}): every prediction made by it is the same"
+            )
+            self._note(NoteLevel.WARNING, "threshold_outside", "columns.decision_threshold", text)
 
     def _note_columns(self, columns: Sequence[Column]) -> None:
         """Notes the columns that are not compared though nobody said so."""

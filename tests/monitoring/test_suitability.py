@@ -80,3 +80,21 @@ def test_numbers_written_as_text_are_numbers(tmp_path: Path) -> None:
     for day in range(7):
         rewritten(folder / "logs", day, kind=["1", "4", "5", None] * 10)
     assert run(folder).failure is None
+
+
+@pytest.mark.parametrize(("threshold", "noted"), [("1.5", True), ("-0.2", True), ("0.5", False)])
+def test_a_decision_threshold_that_no_score_reaches_is_noted(tmp_path: Path, threshold: str, noted: bool) -> None:
+    roles = COLUMNS.replace('prediction = "y_pred"', f"decision_threshold = {threshold}") + INSIDE
+    texts = [note.text for note in run(workspace(tmp_path, columns=roles)).notes if note.code == "threshold_outside"]
+    assert len(texts) == noted
+    assert all(f"decision_threshold {threshold} lies outside the scores" in text for text in texts)
+
+
+@pytest.mark.parametrize("cwd", [".", "nowhere"])
+def test_a_retraining_folder_that_is_not_there_is_noted(tmp_path: Path, cwd: str) -> None:
+    folder = workspace(tmp_path, f'[models.retraining]\ncommand = ["true"]\ncwd = "{cwd}"\n')
+    desk = read_desk(folder)
+    found = [note.text for note in checked(desk, desk.models[0]).notes if note.code == "retraining_cwd"]
+    assert found == (
+        [] if cwd == "." else [f"retraining.cwd: there is no folder {folder / cwd}, so the command cannot be started"]
+    )
