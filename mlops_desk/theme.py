@@ -33,6 +33,8 @@ FIGURE_PIXELS = 21.0
 GUTTER_PIXELS = 12
 RADIUS_PIXELS = 8
 
+DIRECTION_MARKS = "\u061c\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"
+"""Characters that nobody sees and that turn the direction of writing or break a line: a text of data shows them as escapes."""
 ABSENT = "–"
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")

@@ -10,8 +10,8 @@ import msgspec
 from mlops_desk.aggregates.cellmap import CellMap
 from mlops_desk.domain.schema import Task
 
-OTHER = "other"
-"""Name of the bin of a categorical column's values beyond those that are kept."""
+OTHER = "(all other values)"
+"""Name of the bin of a categorical column's values beyond those that are kept; a value that reads so is never kept, and so is one of them."""
 KEPT_CATEGORIES = 1000
 SCORE_CELLS = 2048
 FORMAT = 3

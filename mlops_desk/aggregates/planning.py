@@ -12,6 +12,7 @@ from mlops_desk.aggregates.cellmap import fitted_map
 from mlops_desk.aggregates.expressions import LOG, Expressions
 from mlops_desk.aggregates.plan import (
     KEPT_CATEGORIES,
+    OTHER,
     CategoricalPlan,
     CheckPlan,
     FeaturePlan,
@@ -201,7 +202,9 @@ def _categorical_plan(
     query = f"""select {texts.text(name)} v, count(*) n from {reference.relation} as {LOG} group by 1 having v is not null
         order by 2 desc, 1 limit {KEPT_CATEGORIES + 1}"""
     values = [row[0] for row in connection.rows(query)]
-    return CategoricalPlan(column=name, kept=tuple(values[:KEPT_CATEGORIES]) if len(values) > KEPT_CATEGORIES else ())
+    if len(values) <= KEPT_CATEGORIES:
+        return CategoricalPlan(column=name)
+    return CategoricalPlan(column=name, kept=tuple(one for one in values if one != OTHER)[:KEPT_CATEGORIES])
 
 
 def _outcome_plan(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from mlops_desk import theme
 from mlops_desk.cli.call import Call
 from mlops_desk.cli.interruption import interruptible
-from mlops_desk.cli.terminal import Terminal
+from mlops_desk.cli.terminal import Terminal, unbroken
 from mlops_desk.cli.workspaces import SEVERITY_MARKS, Json, alert_json, key_json, opened
 from mlops_desk.domain.explanation import Attribution, Explanation, RankedColumn, WeakSlice
 from mlops_desk.domain.metric import Family
@@ -47,7 +47,8 @@ def explain(call: Call) -> int:
 def tell(terminal: Terminal, found: Explanation, timezone: str) -> None:
     """Writes an explanation for a person."""
     alert = found.alert
-    terminal.line(f"{SEVERITY_MARKS[alert.severity]} {alert.severity}: {series_title(alert.key)} of {alert.model}")
+    title = unbroken(series_title(alert.key))
+    terminal.line(f"{SEVERITY_MARKS[alert.severity]} {alert.severity}: {title} of {alert.model}")
     limit = "" if alert.limit is None else f", limit {value_text(alert.key, alert.limit)}"
     before = (
         "" if found.reference_value is None else f"; {value_text(alert.key, found.reference_value)} in the reference"
@@ -56,9 +57,9 @@ def tell(terminal: Terminal, found: Explanation, timezone: str) -> None:
     terminal.line(f"{value_text(alert.key, alert.value)}{limit}{before} ({where})")
     for column, sentences in found.moves:
         terminal.line()
-        terminal.line(f"{column}: what moved most")
+        terminal.line(f"{unbroken(column)}: what moved most")
         for sentence in sentences:
-            terminal.line(f"  {sentence}")
+            terminal.line(f"  {unbroken(sentence)}")
     _tell_groups(terminal, found)
     if found.attribution is not None:
         _tell_attribution(terminal, found.attribution)
@@ -74,7 +75,7 @@ def _tell_groups(terminal: Terminal, found: Explanation) -> None:
     if not found.groups:
         return
     terminal.line()
-    terminal.line(f"groups of {found.alert.key.column}")
+    terminal.line(unbroken(f"groups of {found.alert.key.column}"))
     rows = [
         (
             metric_name(Family.FAIRNESS, one.metric),

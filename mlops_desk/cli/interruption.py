@@ -55,7 +55,8 @@ def interruptible(terminal: Terminal, work: Callable[[CancelToken], Result]) -> 
             token.cancel()
             if thread.ident is None:  # it has not begun, and if it still does it finds that it is cancelled
                 raise Cancelled from None
+    thread.join()  # it only unwinds any more; alive at the program's end it would keep the engine's objects from being freed
     terminal.clear()
     if failures:
-        raise failures[0]
+        raise failures.pop()
     return results[0]

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from typing import TextIO
 
 from mlops_desk.domain.progress import Progress
+from mlops_desk.theme import DIRECTION_MARKS
 
 PROGRAM = "mlops-desk"
 REDRAW_SECONDS = 0.1
@@ -25,9 +26,10 @@ BAR_CELLS = 24
 PIPE_COLUMNS = 1_000_000
 LEAST_ROOM = 20
 """Columns that the last column of a table gets however narrow the terminal is."""
-_DIRECTIONS = "\u061c\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"
 _ESCAPED = {
-    code: ascii(chr(code))[1:-1] for code in (*range(0x20), *range(0x7F, 0xA0), *map(ord, _DIRECTIONS)) if code != 0x0A
+    code: ascii(chr(code))[1:-1]
+    for code in (*range(0x20), *range(0x7F, 0xA0), *map(ord, DIRECTION_MARKS))
+    if code != 0x0A
 } | {0x09: "    "}
 
 
@@ -39,6 +41,11 @@ def harmless(text: str) -> str:
 def one_line(text: str) -> str:
     """The text harmless and in one line."""
     return " ".join(harmless(text).split())
+
+
+def unbroken(text: str) -> str:
+    """The text with its line breaks made visible, for data within a line that has a beginning of its own."""
+    return text.replace("\r", "\\r").replace("\n", "\\n")
 
 
 def width(text: str) -> int:

@@ -15,6 +15,8 @@ from mlops_desk.domain.model import Desk
 
 TIE = 0.05
 """Words whose likeness (0 to 1) differs by less are about as near."""
+PLACE = re.compile(r"models\.(?P<model>[a-z0-9-]+)(?P<key>(?:\.[A-Za-z0-9_-]+|\[\d+\])+)(?=[: ])")
+PART = re.compile(r"\.([A-Za-z0-9_-]+)|\[(\d+)\]")
 SHOWN_CANDIDATES = 12
 SHOWN_CHARACTERS = 60
 
@@ -47,6 +49,20 @@ def desk_error(desk: Desk, path: KeyPath, message: str) -> UserError:
     except (OSError, UnicodeDecodeError):
         text = ""  # gone since it was read: the key is named all the same
     return Source(desk.file, text, [model.id for model in desk.models]).error(path, message)
+
+
+def with_line(desk: Desk, message: str) -> str:
+    """A message that begins with a dotted key of a model, with file and line before it; any other as it is."""
+    found = PLACE.match(message.removeprefix(f"{desk.file}: ").removeprefix(f"{desk.file.name}: "))
+    numbers = {model.id: number for number, model in enumerate(desk.models)}
+    if found is None or found["model"] not in numbers:
+        return message
+    keys: list[str | int] = [int(n) - 1 if n else word for word, n in PART.findall(found["key"])]
+    try:
+        text = desk.file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError):
+        return message
+    return f"{desk.file}:{locate(text, ('models', numbers[found['model']], *keys))}: {found.string}"
 
 
 def dotted_key(path: KeyPath, model_names: Sequence[str | None] = ()) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from mlops_desk.config.source import with_line
 from mlops_desk.domain.errors import UserError
 from mlops_desk.domain.evaluation import EvaluationOutcome, ModelOutcome
 from mlops_desk.domain.metric import Family, Verdict
@@ -97,7 +98,12 @@ def _evaluated(
             raise
         seconds = time.monotonic() - started
         return ModelOutcome(
-            model=model.id, changed=False, chunks_evaluated=0, rows_scanned=0, seconds=seconds, failure=str(error)
+            model=model.id,
+            changed=False,
+            chunks_evaluated=0,
+            rows_scanned=0,
+            seconds=seconds,
+            failure=with_line(desk, str(error)),
         )
 
 

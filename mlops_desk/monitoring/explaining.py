@@ -5,7 +5,9 @@ Counting by segment reads and fills the cache of partial aggregates, so it takes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -31,6 +33,7 @@ from mlops_desk.monitoring.recounting import Recount
 from mlops_desk.monitoring.requests import monitors_of, responsible_monitor
 from mlops_desk.monitoring.suspects import ABOUT_ACCURACY, ranked_columns, reference_mean
 from mlops_desk.store.archive import Store
+from mlops_desk.store.connection import may_write
 from mlops_desk.store.lock import WorkspaceLock
 from mlops_desk.warehouse.connection import literal
 from mlops_desk.warehouse.schema import common_types
@@ -108,9 +111,19 @@ def looked_into(
         return look(Case(alert=alert, chunk=chunk, model=model, prepared=prepared, counting=counting))
 
     broken = {Path(note.place): note.text for note in store.notes(model.id) if note.code == "file_quarantined"}
-    inputs, folder = find_inputs(desk, model), desk.folder / DESK_FOLDER / "cache"
-    with WorkspaceLock(desk.folder):
-        return with_files(desk, model, folder, look_at, inputs=inputs, broken=broken, cancel=cancel)
+    with _cache_folder(desk) as folder:
+        return with_files(desk, model, folder, look_at, inputs=find_inputs(desk, model), broken=broken, cancel=cancel)
+
+
+@contextmanager
+def _cache_folder(desk: Desk) -> Iterator[Path]:
+    """The cache's folder with the workspace locked; one aside for who may only read the workspace."""
+    if may_write(desk.folder):
+        with WorkspaceLock(desk.folder):
+            yield desk.folder / DESK_FOLDER / "cache"
+    else:
+        with tempfile.TemporaryDirectory(prefix="mlops-desk-") as aside:
+            yield Path(aside)
 
 
 def explanation(case: Case, store: Store) -> Explanation:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from mlops_desk import __version__
 from mlops_desk.domain.errors import UserError
@@ -12,8 +13,9 @@ from mlops_desk.warehouse.discovery import SourceFile, digest, find_files
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inputs:
-    """The files of one model as they were seen, and a name for them and for what desk.toml says of the model."""
+    """The files of one model as they were seen, and a name for them and for what desk.toml says of the model; `folder` is the workspace's."""
 
+    folder: Path
     log: tuple[SourceFile, ...]
     reference: tuple[SourceFile, ...]
     labels: tuple[SourceFile, ...]
@@ -23,6 +25,10 @@ class Inputs:
     def all(self) -> tuple[SourceFile, ...]:
         """Every file, each once."""
         return tuple({file.path: file for file in (*self.log, *self.reference, *self.labels)}.values())
+
+    def name(self, path: Path) -> str:
+        """A file as messages name it: from the workspace on, or in full where it lies elsewhere."""
+        return (path.relative_to(self.folder) if path.is_relative_to(self.folder) else path).as_posix()
 
 
 def find_inputs(desk: Desk, model: Model) -> Inputs:
@@ -43,7 +49,8 @@ def find_inputs(desk: Desk, model: Model) -> Inputs:
         paths = ", ".join(model.reference.paths)
         raise UserError(f"{place}.reference.path: no Parquet file is found under {paths}")
     parts = (digest(log), digest(reference), digest(labels))
-    return Inputs(log=log, reference=reference, labels=labels, digest=digest((), *parts, configuration_digest(model)))
+    name = digest((), *parts, configuration_digest(model))
+    return Inputs(folder=desk.folder, log=log, reference=reference, labels=labels, digest=name)
 
 
 def configuration_digest(model: Model) -> str:

@@ -23,7 +23,7 @@ from mlops_desk.monitoring.chunking import chunks_now, newest_row, reference_tex
 from mlops_desk.monitoring.counting import ChunkId, CountedFiles, Counter
 from mlops_desk.monitoring.expecting import ExpectedCounter
 from mlops_desk.monitoring.freshness import chunk_hours
-from mlops_desk.monitoring.inputs import configuration_digest
+from mlops_desk.monitoring.inputs import Inputs, configuration_digest
 from mlops_desk.monitoring.known_classes import unknown_classes
 from mlops_desk.monitoring.learning import Learning
 from mlops_desk.monitoring.opening import Opened
@@ -144,7 +144,7 @@ class ModelPass:
         self._opened.refuse_changing()
         newest = newest_row(tally.files, prepared.slicing)
         chunks = chunks_now(tally.files, tally.by_chunk, prepared.slicing, newest)
-        self._refuse_one_side(chunks, broken)
+        self._refuse_one_side(self._opened.inputs, chunks, broken)
         base = digest((), configuration_digest(self._model), tally.reference_name)
         names = {ident: digest((), base, tally.files.chunk_fingerprint(tally.by_chunk[ident])) for ident in chunks}
         last = max((ident for ident in chunks if ident[0] is Split.ANALYSIS), default=None)
@@ -169,9 +169,7 @@ class ModelPass:
         builder.share_budget(subjects)
         for index, subject in enumerate(subjects):
             self._cancel.raise_if_cancelled()
-            share = COUNTED_SHARE + (0.9 - COUNTED_SHARE) * index / max(len(subjects), 1)
-            self._progress(Progress(stage=f"measuring {subject.slices.segment or 'all rows'}", share=share))
-            values += builder.values(subject)
+            values += builder.values(subject, partial(self._tell_measured, subject, index, len(subjects)))
             if subject.slices.segment is None:
                 histograms = builder.histograms(subject)
                 self._notes += unknown_classes(self._model, subject.slices, prepared.classes)
@@ -193,6 +191,11 @@ class ModelPass:
             reference_text=reference_text(self._model, chunks.values()),
             rule_of=rules_of(self._model, self._monitors, chunk_hours(self._model)),
         )
+
+    def _tell_measured(self, subject: Subject, index: int, subjects: int, part: float) -> None:
+        """Tells which part of a subject, of some, is measured."""
+        share = COUNTED_SHARE + (0.9 - COUNTED_SHARE) * (index + part) / subjects
+        self._progress(Progress(stage=f"measuring {subject.slices.segment or 'all rows'}", share=share))
 
     def _stored(self, key: SeriesKey) -> list[MetricValue]:
         """What the archive holds of a series in the reference."""
@@ -262,7 +265,7 @@ class ModelPass:
             fresh=self._full,
         )
 
-    def _refuse_one_side(self, chunks: Mapping[ChunkId, Chunk], broken: Mapping[Path, str]) -> None:
+    def _refuse_one_side(self, inputs: Inputs, chunks: Mapping[ChunkId, Chunk], broken: Mapping[Path, str]) -> None:
         """Raises UserError where there is no reference or nothing to compare with it."""
         for split in Split:
             if not any(ident[0] is split for ident in chunks):
@@ -271,7 +274,7 @@ class ModelPass:
                 if split is Split.ANALYSIS and self._model.reference.start is not None:
                     hint = "the reference period takes in all of it; let it end earlier"
                 if broken:
-                    hint = f"{len(broken):,} files are left out: {next(iter(broken)).name} because {next(iter(broken.values()))}"
+                    hint = f"{len(broken):,} files are left out: {inputs.name(next(iter(broken)))} because {next(iter(broken.values()))}"
                 raise UserError(f"models.{self._model.id}: the {what} has no rows that belong to a chunk; {hint}")
 
     def _subjects(

@@ -18,6 +18,7 @@ from mlops_desk.monitoring.inputs import Inputs, find_inputs
 from mlops_desk.warehouse.cache import Cache, DamagedCache
 from mlops_desk.warehouse.connection import Connection
 from mlops_desk.warehouse.footers import first_line, read_footers, unreadable_files
+from mlops_desk.warehouse.suitability import check_filter
 
 LOOKS = 6
 """How often work begins again because files are being written, before those files are left out."""
@@ -55,6 +56,7 @@ class Opened:
         if not reasons and isinstance(error, ExpressionFailure):
             raise UserError(str(error)) from error
         if not reasons:
+            check_filter(self.connection, self.model, [footers], rows=True)
             raise UserError(f"models.{self.model.id}: its rows cannot be read: {first_line(error)}") from error
         raise UnreadableFiles(reasons) from error
 

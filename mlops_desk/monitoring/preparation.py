@@ -5,7 +5,7 @@ The plan is made once for a reference and kept, so that every later file is coun
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,13 +25,13 @@ from mlops_desk.domain.periods import Periods, in_local, parse_periods, periods_
 from mlops_desk.domain.schema import Column, Kind, Role
 from mlops_desk.domain.slicing import ChunkRule, Split
 from mlops_desk.monitoring.inputs import Inputs, configuration_digest
+from mlops_desk.monitoring.preparation_notes import misfit_notes, pooled_notes, threshold_notes, unread_note
 from mlops_desk.monitoring.requests import DUPLICATE_RATE, asks_for, asks_for_family, requests_of
 from mlops_desk.monitoring.signal_planning import label_plan, signal_plan
 from mlops_desk.monitoring.signals import check_latency, latency_columns, output_columns
 from mlops_desk.warehouse.cache import Cache
 from mlops_desk.warehouse.connection import Connection, literal, quoted
 from mlops_desk.warehouse.discovery import SourceFile, digest
-from mlops_desk.warehouse.expression_check import check_predicate
 from mlops_desk.warehouse.footers import Footer, Quarantined, footer_bytes, footer_of, read_footers
 from mlops_desk.warehouse.labels import as_number
 from mlops_desk.warehouse.schema import (
@@ -44,9 +44,13 @@ from mlops_desk.warehouse.schema import (
     log_relation,
     understood_columns,
 )
+from mlops_desk.warehouse.suitability import check_filter, check_numbers, check_patterns
 
 if TYPE_CHECKING:
     from mlops_desk.monitoring.labelling import Labelling
+
+CHUNKS_AT_MOST = 20_000
+"""Of one split cut by size or number: what they take in memory and time nobody means to spend."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,9 +114,11 @@ class Preparation:
         self._fresh = fresh
         self._broken = broken or {}
         self._notes: list[DataNote] = []
+        self._name: Callable[[Path], str] = str
 
     def prepared(self, inputs: Inputs) -> Prepared:
         """Reads footers, joins labels and plans the scan; raises UserError where nothing of the model can be judged."""
+        self._name = inputs.name
         log = self._footers(inputs.log, "log")
         reference = self._footers(inputs.reference, "reference")
         labels = self._footers(inputs.labels, "labels")
@@ -120,10 +126,13 @@ class Preparation:
         types, reference_types = common_types(log), common_types(reference)
         check_columns(self._model, types, reference_types)
         check_latency(self._model, self._monitors, types)
-        self._check_filter(log, reference)
+        check_filter(self._connection, self._model, (log, reference), rows=self._fresh)
+        check_patterns(self._connection, self._model)
         slicing = self._slicing(common_types([*reference, *log]))
         slicing = self._with_readable_times([*reference, *log], slicing)
         rows = self._reference_rows(log, reference, slicing)
+        check_numbers(self._connection, self._model, common_types(rows.footers), rows.footers)
+        self._check_chunks(rows.rows, sum(one.rows for one in log) - (0 if reference else rows.rows))
         labelling = None
         if self._model.labels is not None:
             from mlops_desk.monitoring.labelling import LabelJoin
@@ -143,7 +152,9 @@ class Preparation:
         columns, plan = self._planned(types, both, rows, slicing, classes, differing, reference_digest, label)
         for monitor in self._monitors:
             requests_of(self._model, monitor, columns)
+        self._notes += misfit_notes(self._model, columns)
         self._note_columns(columns)
+        self._notes += [*pooled_notes(plan), *threshold_notes(self._model, plan)]
         numbers = {name for name, kind in plan.features.types if kind == "DOUBLE"}
         self._note_conflicts([*reference, *log], numbers)
         order = ""
@@ -172,14 +183,6 @@ class Preparation:
             return None
         return [name for name, kind in known.items() if kind == "BOOLEAN"]
 
-    def _check_filter(self, log: Sequence[Footer], reference: Sequence[Footer]) -> None:
-        """Raises UserError where the filter is no predicate on the rows of log and reference."""
-        if self._model.logs.filter is not None:
-            for footers in (log, reference):
-                if footers:
-                    place = f"desk.toml: models.{self._model.id}.logs.filter"
-                    check_predicate(self._connection, self._model.logs.filter, log_relation(footers), place)
-
     def _footers(self, files: Sequence[SourceFile], what: str) -> list[Footer]:
         """Footers of files, those known from before without reading them again; what cannot be read is noted and left out."""
         prefix = f"{self._model.id}:T:"
@@ -200,11 +203,11 @@ class Preparation:
                 self._quarantine(one, what)
         empty = [footer for footer in found.values() if footer.rows == 0]
         for footer in empty:
-            self._note(NoteLevel.NOTICE, "file_empty", str(footer.path), f"{footer.path.name} has no rows")
+            self._note(NoteLevel.NOTICE, "file_empty", str(footer.path), f"{self._name(footer.path)} has no rows")
         return [found[file.path] for file in files if file.path in found and found[file.path].rows]
 
     def _quarantine(self, one: Quarantined, what: str) -> None:
-        text = f"{one.path.name} of the {what} is left out: {one.reason}"
+        text = f"{self._name(one.path)} of the {what} is left out: {one.reason}"
         self._note(NoteLevel.WARNING, "file_quarantined", str(one.path), text)
 
     def _note(self, level: NoteLevel, code: str, place: str, text: str, count: int | None = None) -> None:
@@ -313,6 +316,19 @@ class Preparation:
             )
         return rows
 
+    def _check_chunks(self, *rows_of_splits: int) -> None:
+        """Raises UserError where the rows of a split are cut into more chunks than anybody could look at."""
+        size, number = self._model.chunks.size, self._model.chunks.number
+        for rows in rows_of_splits:
+            chunks = -(-rows // size) if size else min(number or 0, rows)
+            if chunks > CHUNKS_AT_MOST:
+                key, least = ("size", -(-rows // CHUNKS_AT_MOST)) if size else ("number", CHUNKS_AT_MOST)
+                way = f"{key} = {least}" + (" or more" if size else " or fewer")
+                raise UserError(
+                    f"desk.toml: models.{self._model.id}.chunks.{key}: {rows:,} rows would be {chunks:,} chunks,"
+                    f" more than {CHUNKS_AT_MOST:,}: write {way}"
+                )
+
     def _filter(self) -> str:
         return f"({self._model.logs.filter})" if self._model.logs.filter else "true"
 
@@ -404,35 +420,14 @@ class Preparation:
         told: set[str] = set()
         for footer in {footer.columns: footer for footer in footers}.values():
             for name, kind in footer.columns:
-                other, file = first.setdefault(name, (kind, footer.path.name))
+                other, file = first.setdefault(name, (kind, self._name(footer.path)))
                 if is_number(other) != is_number(kind) and "VARCHAR" in (other, kind) and name not in told:
                     told.add(name)
                     if name in numbers:
-                        self._note_unread_numbers(name, footers)
+                        self._notes.append(unread_note(self._connection, name, footers, self._name))
                         continue
-                    text = f"column {name!r} is {other} in {file} and {kind} in {footer.path.name}: its values are taken as text"
+                    text = f"column {name!r} is {other} in {file} and {kind} in {self._name(footer.path)}: its values are taken as text"
                     self._note(NoteLevel.WARNING, "column_conflict", name, text)
-
-    def _note_unread_numbers(self, name: str, footers: Sequence[Footer]) -> None:
-        """Notes the texts of a column of numbers that are none."""
-        column = quoted(name)
-        files, count, example = [], 0, ""
-        for footer in footers:
-            if dict(footer.columns).get(name) == "VARCHAR":
-                unread = (
-                    f"from {log_relation([footer])} where {column} is not null and try_cast({column} as DOUBLE) is null"
-                )
-                row = self._connection.rows(f"select count(*), min({column}) {unread}")[0]
-                files.append(footer.path.name)
-                count, example = count + row[0], example or row[1]
-        more = f" and {len(files) - 1} more file{'s' * (len(files) > 2)}" if len(files) > 1 else ""
-        text = f"column {name!r} is a number in the reference and text in {files[0]}{more}: "
-        if count:
-            text += f"{count:,} values such as {example!r} cannot be read as numbers and count as missing"
-        else:
-            text += "its values are read as numbers"
-        level = NoteLevel.WARNING if count else NoteLevel.NOTICE
-        self._note(level, "column_conflict", name, text, count)
 
     def _note_columns(self, columns: Sequence[Column]) -> None:
         """Notes the columns that are not compared though nobody said so."""

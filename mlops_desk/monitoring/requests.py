@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -12,7 +12,14 @@ from mlops_desk.domain.model import Model
 from mlops_desk.domain.monitor import Monitor
 from mlops_desk.domain.schema import Column, Kind, Role, Task
 from mlops_desk.metrics import catalogue
-from mlops_desk.metrics.business import business_definition
+from mlops_desk.monitoring.fitting import (
+    check_convention,
+    check_threshold,
+    definitions_named,
+    definitions_of,
+    listed,
+    place_of,
+)
 
 DRIFT_FAMILIES = (Family.DATA_DRIFT, Family.PREDICTION_DRIFT, Family.LABEL_DRIFT)
 WHOLE_SEGMENT = "*"
@@ -84,41 +91,26 @@ def asks_for_family(monitor: Monitor, family: Family) -> bool:
 
 
 def _check_metrics(model: Model, number: int, monitor: Monitor) -> None:
-    place = f"models.{model.id}.monitors[{number}]"
+    place = place_of(model, number)
     for metric in monitor.metrics:
-        found = definitions_of(model, metric)
+        found = definitions_named(model, metric)
         if not found:
             near = catalogue.nearest(metric)
             hint = f"; did you mean {near}?" if near else ""
-            raise UserError(f"desk.toml: {place}.metrics: there is no metric {metric!r}{hint}")
+            raise UserError(f"{place}.metrics: there is no metric {metric!r}{hint}")
         if monitor.family is not None and monitor.family not in [one.family for one in found]:
             has = ", ".join(one.family.value for one in found)
-            raise UserError(f"desk.toml: {place}: {metric} is not of family {monitor.family.value}; it is of {has}")
-    if not monitor.metrics and monitor.family is not None and not any(True for _ in _of_family(model, monitor.family)):
-        raise UserError(f"desk.toml: {place}.family: this version computes no metric of family {monitor.family.value}")
-
-
-def definitions_of(model: Model, metric: str) -> tuple[Definition, ...]:
-    """What the catalogue and desk.toml say of a metric in every family that has it; empty for an unknown id."""
-    own = tuple(business_definition(one) for one in model.business if one.id == metric)
-    return (*catalogue.definitions(metric), *own)
-
-
-def _of_family(model: Model, family: Family) -> Iterator[Definition]:
-    own = (business_definition(one) for one in model.business)
-    return (one for one in (*catalogue.DEFINITIONS, *own) if one.family is family)
+            raise UserError(f"{place}: {metric} is not of family {monitor.family.value}; it is of {has}")
+    if not monitor.metrics and monitor.family is not None and not definitions_of(model, monitor):
+        raise UserError(f"{place}.family: this version computes no metric of family {monitor.family.value}")
+    check_threshold(model, number, monitor)
+    check_convention(model, number, monitor)
 
 
 def requests_of(model: Model, monitor: Monitor, columns: Sequence[Column]) -> list[Request]:
     """What a monitor asks for; raises UserError for a column that the log does not have or that cannot be compared."""
-    definitions: Iterable[Definition]
-    if monitor.metrics:
-        definitions = [one for metric in monitor.metrics for one in definitions_of(model, metric)]
-        definitions = [one for one in definitions if monitor.family in (None, one.family)]
-    else:
-        definitions = [] if monitor.family is None else list(_of_family(model, monitor.family))
     _check_columns(model, monitor, columns)
-    wanted = [one for one in definitions if _fits_task(model, one)]
+    wanted = [one for one in definitions_of(model, monitor) if _fits_task(model, one)]
     return [request for one in wanted for request in _requests(model, monitor, one, columns)]
 
 
@@ -127,6 +119,52 @@ def wants_expected(model: Model, monitors: Sequence[Monitor], segment_column: st
     watching = [one for one in monitors if (segment_column or WHOLE_SEGMENT) in one.segments]
     families = (Family.ESTIMATED_PERFORMANCE, Family.ESTIMATED_FAIRNESS, Family.CONCEPT_DRIFT)
     return model.task is Task.MULTICLASS and any(asks_for_family(one, name) for one in watching for name in families)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Misfit:
+    """What of a monitor of desk.toml gives no value: metrics for no column, named columns for no metric; `hint` tells why it may be."""
+
+    number: int
+    metrics: tuple[str, ...]
+    columns: tuple[str, ...]
+    hint: str
+
+
+def misfits(model: Model, columns: Sequence[Column]) -> Iterator[Misfit]:
+    """Monitors of which something gives no value; raises UserError for one of which nothing does."""
+    for number, monitor in enumerate(model.monitors, 1):
+        requests = requests_of(model, monitor, columns)
+        given = {request.definition.id for request in requests}
+        metrics = tuple(one for one in dict.fromkeys(monitor.metrics) if one not in given)
+        of = {request.column for request in requests}
+        bound = any(definition.kinds for definition in definitions_of(model, monitor))
+        named = tuple(one for one in dict.fromkeys(monitor.columns) if one != "*" and one not in of and bound)
+        hint = _misfit_hint(model, monitor, metrics, columns)
+        if not requests:
+            what = listed(monitor.metrics) or f"family {monitor.family.value if monitor.family else ''}"
+            raise UserError(f"{place_of(model, number)}: {what} can give no value here: {hint}")
+        if metrics or named:
+            yield Misfit(number=number, metrics=metrics, columns=named, hint=hint)
+
+
+def _misfit_hint(model: Model, monitor: Monitor, metrics: Sequence[str], columns: Sequence[Column]) -> str:
+    """Why metrics give no value: the model's task, a missing protected attribute, or the kinds and roles of columns."""
+    asked = [one for one in definitions_of(model, monitor) if not metrics or one.id in metrics]
+    fitting = [one for one in asked if _fits_task(model, one)]
+    if not fitting:
+        tasks = listed(task for one in asked for task in one.tasks)
+        return f"it is for models of task {tasks}, and this one is {model.task.value if model.task else 'of no task'}"
+    if all(one.family in (Family.FAIRNESS, Family.ESTIMATED_FAIRNESS) for one in fitting):
+        return f"it is of protected attributes, and columns.protected has {listed(model.columns.protected) or 'none'}"
+    kinds = listed(kind for one in fitting for kind in one.kinds)
+    known = {name: f"{kind.value}, {role.value}" for name, role, kind in _comparable(model, columns)}
+    chosen = [one for one in monitor.columns if one != "*"]
+    if not chosen:
+        return f"no column that is compared is {kinds}" if kinds else "the model has no such column"
+    are = ", ".join(f"{name!r} ({known.get(name, 'not compared')})" for name in chosen[:3])
+    families = listed(one.family.value for one in fitting)
+    return f"it is of {kinds or 'other'} columns (of {families}), and columns has {are}"
 
 
 def _fits_task(model: Model, definition: Definition) -> bool:
@@ -145,7 +183,8 @@ def _check_columns(model: Model, monitor: Monitor, columns: Sequence[Column]) ->
         if name != "*" and name not in there:
             near = get_close_matches(name, names, n=3, cutoff=0.5)
             hint = f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(sorted(names)[:12])}"
-            raise UserError(f"desk.toml: models.{model.id}.monitors.{key}: the log has no column {name!r}; {hint}")
+            place = place_of(model, model.monitors.index(monitor) + 1)
+            raise UserError(f"{place}.{key}: the log has no column {name!r}; {hint}")
 
 
 def target_column(model: Model) -> str | None:

@@ -8,8 +8,9 @@ from mlops_desk.domain.metric import SeriesKey
 from mlops_desk.domain.model import Model
 from mlops_desk.domain.monitor import Monitor
 from mlops_desk.monitoring.alerting import AlertRule
+from mlops_desk.monitoring.fitting import definitions_named
 from mlops_desk.monitoring.judging import threshold_of
-from mlops_desk.monitoring.requests import Request, definitions_of, responsible_monitor
+from mlops_desk.monitoring.requests import Request, responsible_monitor
 
 
 def rules_of(model: Model, monitors: Sequence[Monitor], chunk_hours: float | None) -> Callable[[SeriesKey], AlertRule]:
@@ -19,7 +20,7 @@ def rules_of(model: Model, monitors: Sequence[Monitor], chunk_hours: float | Non
         monitor = responsible_monitor(key, monitors)
         if monitor is None:
             return AlertRule()
-        definition = next(one for one in definitions_of(model, key.metric) if one.family is key.family)
+        definition = next(one for one in definitions_named(model, key.metric) if one.family is key.family)
         threshold = threshold_of(Request(definition=definition, monitor=monitor), chunk_hours)
         return AlertRule(severity=monitor.severity, consecutive=1 if threshold is None else threshold.consecutive)
 

@@ -94,23 +94,28 @@ class SeriesBuilder:
         calibrated = isinstance(threshold_of(request, self._hours), CalibratedThreshold)
         return calibrated and request.definition.id in CALIBRATED and request.definition.family in DRIFT_FAMILIES
 
-    def values(self, subject: Subject) -> list[MetricValue]:
-        """The judged values of one subject."""
+    def values(self, subject: Subject, tell: Callable[[float], None] = lambda _: None) -> list[MetricValue]:
+        """The judged values of one subject; `tell` hears which share of the requests is done."""
         measurer = Measurer(
             self._model, self._columns, subject.slices, _once(lambda: self._calibrator(subject)), self._wanted
         )
         done: set[SeriesKey] = set()
         found: list[MetricValue] = []
         shares: list[Request] = []
+        asked = sum(len(requests) for _, requests in self._requests)
+        begun = 0
         for monitor, requests in self._requests:
             if not _watches(monitor, subject.slices.segment):
                 continue
             for request in requests:
                 self._cancel.raise_if_cancelled()
+                tell(begun / asked)
+                begun += 1
                 if request.definition.id == DRIFTED_SHARE:
                     shares.append(request)
                     continue
                 for key, measurements in measurer.measured(request).items():
+                    self._cancel.raise_if_cancelled()
                     if key not in done:
                         done.add(key)
                         found += self._judged(subject, measurer, request, key, measurements)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlops_desk.config.source import with_line
 from mlops_desk.domain.errors import UserError
 from mlops_desk.domain.model import Desk, Model
-from mlops_desk.domain.overview import DataNote
+from mlops_desk.domain.overview import DataNote, NoteLevel
 from mlops_desk.domain.progress import CancelToken
 from mlops_desk.domain.schema import Column
 
@@ -60,10 +61,21 @@ def checked(desk: Desk, model: Model, cancel: CancelToken | None = None) -> Mode
         with tempfile.TemporaryDirectory(prefix="mlops-desk-") as folder:
             prepared = with_files(desk, model, Path(folder), _prepared, inputs=inputs, cancel=cancel)
     except UserError as error:
-        return _check(desk, model, files, failure=str(error))
+        return _check(desk, model, files, failure=with_line(desk, str(error)))
     rows = {"log": sum(one.rows for one in prepared.log), "reference": sum(one.rows for one in prepared.reference)}
     files = tuple(FileCount(part=one.part, files=one.files, rows=rows.get(one.part)) for one in files)
-    return _check(desk, model, files, columns=prepared.columns, notes=prepared.notes)
+    return _check(
+        desk, model, files, columns=prepared.columns, notes=(*prepared.notes, *_retraining_notes(desk, model))
+    )
+
+
+def _retraining_notes(desk: Desk, model: Model) -> tuple[DataNote, ...]:
+    """What would stop a retraining before it began."""
+    spec = model.retraining
+    if spec is None or not spec.command or (desk.folder / spec.cwd).is_dir():
+        return ()
+    text = f"retraining.cwd: there is no folder {desk.folder / spec.cwd}, so the command cannot be started"
+    return (DataNote(level=NoteLevel.WARNING, code="retraining_cwd", place="retraining.cwd", text=text),)
 
 
 def _prepared(opened: Opened) -> Prepared:

@@ -9,6 +9,7 @@ from mlops_desk.domain.retraining import RetrainingRun
 from mlops_desk.retraining.ledger import records
 from mlops_desk.store.archive import Store
 from mlops_desk.store.audit import Detail
+from mlops_desk.store.connection import may_write
 
 REQUESTED, ENDED = "run.requested", "run.ended"
 
@@ -22,10 +23,10 @@ def record_ends(desk: Desk, *, now: datetime) -> tuple[RetrainingRun, ...]:
     """Writes the ends of runs that nobody has written down yet into the audit chain, and returns those runs.
 
     A run that was killed before its request was written down gets that line, too.
-    Two processes that notice an end in the same instant may both write it.
+    Two processes that notice an end in the same instant may both write it. Who may only read the workspace leaves it to others.
     """
     ended = [record.run for record in records(desk.folder) if record.run.state.final]
-    if not ended:
+    if not ended or not may_write(desk.folder):
         return ()
     with Store.open(desk.folder) as store:
         told = {(entry.action, entry.detail.get("run")) for entry in store.audit_entries()}

@@ -6,6 +6,7 @@ system has none (SQLite then answers with another journal mode) in turns, within
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -33,13 +34,20 @@ def store_path(folder: Path) -> Path:
     return folder / ".desk" / "store.sqlite"
 
 
+def may_write(folder: Path) -> bool:
+    """Whether this user may write the archive of a workspace folder, or begin one."""
+    path = store_path(folder)
+    return all(os.access(one, os.W_OK) for one in (path.parent, path) if one.exists())
+
+
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
-    """Opens the archive in autocommit mode, creating or migrating it unless `read_only`.
+    """Opens the archive in autocommit mode, creating or migrating it unless `read_only`, or where this user may only read what is there.
 
     Raises UserError where it cannot be opened, is damaged, or is of a format that this program does not know.
     """
     if read_only and not path.exists():
         raise UserError(f"{path}: nothing has been evaluated here yet: `mlops-desk run {path.parent.parent}` does it")
+    read_only = read_only or (path.exists() and not may_write(path.parent.parent))
     if not read_only:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -48,13 +56,11 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
                 f"{path.parent}: cannot be made ({error.strerror}): check the folder and its permissions"
             ) from error
     with explained(path):
-        mode = "ro" if read_only else "rwc"
-        connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None
-        )
+        connection = _opened(path, "mode=ro" if read_only else "mode=rwc")
         try:
             connection.execute("pragma foreign_keys = on")
             if read_only:
+                connection = _with_what_is_there(connection, path)
                 _require_current_format(connection, path)
             else:
                 _ask_for_wal(connection)
@@ -63,6 +69,29 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
         except BaseException:
             connection.close()
             raise
+    return connection
+
+
+def _opened(path: Path, how: str) -> sqlite3.Connection:
+    return sqlite3.connect(
+        f"{path.absolute().as_uri()}?{how}", uri=True, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None
+    )
+
+
+def _with_what_is_there(connection: sqlite3.Connection, path: Path) -> sqlite3.Connection:
+    """The connection, or one that makes no files beside the archive where WAL mode would and this user cannot.
+
+    That one sees nothing of a log that is not yet part of the file, so it is only had where there is none.
+    """
+    try:
+        connection.execute("select count(*) from sqlite_schema").fetchone()
+    except sqlite3.OperationalError as error:
+        log = path.with_name(path.name + "-wal")
+        unmade = error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
+        if not unmade or (log.exists() and log.stat().st_size):
+            raise
+        connection.close()
+        return _opened(path, "mode=ro&immutable=1")
     return connection
 
 

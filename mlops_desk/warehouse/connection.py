@@ -75,6 +75,7 @@ class Connection:
         self._instance = duckdb.connect(":memory:")
         self._running: set[duckdb.DuckDBPyConnection] = set()
         self._lock = threading.Lock()
+        self._interrupter: threading.Thread | None = None
         paths = ", ".join(dict.fromkeys(name for path in files for name in (literal(str(path)), path_literal(path))))
         for statement in (
             f"set threads = {self.settings.threads}",
@@ -85,6 +86,8 @@ class Connection:
             "set parquet_metadata_cache = true",
             f"set allowed_paths = [{paths}]",
             f"set allowed_directories = [{literal(str(temporary))}]",
+            "set autoinstall_known_extensions = false",
+            "set autoload_known_extensions = false",
             "set enable_external_access = false",
             "set lock_configuration = true",
         ):
@@ -99,8 +102,12 @@ class Connection:
         return (duckdb.Error,)
 
     def close(self) -> None:
-        """Ends the instance and everything that it holds in memory."""
+        """Ends the instance and everything that it holds in memory, and the thread that interrupts, which would outlive the program's end."""
         self._forget()
+        with self._lock:
+            interrupter = self._interrupter
+        if interrupter is not None:
+            interrupter.join()
         self._instance.close()
 
     def __enter__(self) -> Connection:
@@ -111,7 +118,9 @@ class Connection:
 
     def _interrupt(self) -> None:
         """Interrupts what is running, until nothing is: the engine forgets an interrupt that comes just before its query."""
-        threading.Thread(target=self._interrupt_all, name="interrupt", daemon=True).start()
+        with self._lock:
+            self._interrupter = threading.Thread(target=self._interrupt_all, name="interrupt", daemon=True)
+            self._interrupter.start()
 
     def _interrupt_all(self) -> None:
         while True:

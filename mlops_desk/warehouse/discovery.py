@@ -11,7 +11,7 @@ import glob
 import hashlib
 import os
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,17 +30,18 @@ class SourceFile:
 
     Attributes
     ----------
-    path : absolute. size : bytes. modified : nanoseconds since 1970.
+    path : absolute. size : bytes. modified : nanoseconds since 1970. readable : whether this user may read it.
     """
 
     path: Path
     size: int
     modified: int
+    readable: bool = True
 
     @property
     def fingerprint(self) -> str:
-        """Names this content of this file: changes when the file is rewritten."""
-        text = f"{self.path}\0{self.size}\0{self.modified}"
+        """Names this content of this file: changes when the file is rewritten, or is closed to this user."""
+        text = f"{self.path}\0{self.size}\0{self.modified}{'' if self.readable else chr(0)}"
         return hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
 
 
@@ -50,6 +51,7 @@ def find_files(folder: Path, paths: Sequence[str], key: str) -> tuple[SourceFile
     Raises UserError for a path that is not there and for a protocol that cannot be read. No file at all is for the caller to judge.
     """
     found: dict[str, SourceFile] = {}
+    identities: dict[tuple[int, int], list[str]] = {}
     for path in paths:
         if path.startswith(REMOTE):
             raise UserError(
@@ -58,8 +60,27 @@ def find_files(folder: Path, paths: Sequence[str], key: str) -> tuple[SourceFile
         for name in _names_of(folder, path, key):
             status, same = _status(name), os.path.normcase(name)
             if status is not None and same not in found:
-                found[same] = SourceFile(path=Path(name), size=status.st_size, modified=status.st_mtime_ns)
+                found[same] = SourceFile(
+                    path=Path(name),
+                    size=status.st_size,
+                    modified=status.st_mtime_ns,
+                    readable=os.access(name, os.R_OK),
+                )
+                identities.setdefault((status.st_dev, status.st_ino), []).append(same)
+    for names in identities.values():
+        for name in _other_names(names):
+            del found[name]
     return tuple(found[name] for name in sorted(found, key=_parts))
+
+
+def _other_names(names: list[str]) -> list[str]:
+    """Of names that may be of one file, those that lead to it by a link beside the first (no link itself, least deep); a hard link is a file."""
+    if len(names) < 2:
+        return []
+    first: dict[str, str] = {}
+    for name in sorted(names, key=lambda one: (os.path.islink(one), len(_parts(one)), _parts(one))):  # noqa: PTH114
+        first.setdefault(os.path.realpath(name), name)
+    return [name for name in names if name not in first.values()]
 
 
 def _parts(name: str) -> list[str]:
@@ -87,9 +108,7 @@ def _names_of(folder: Path, path: str, key: str) -> Iterable[str]:
             (folder, str(given)) if not given.is_absolute() else (Path(given.anchor), str(given)[len(given.anchor) :])
         )
         base = os.path.normpath(root / _plain_part(Path(pattern)))
-        # The folder's own name is no pattern, whatever it looks like; Path.glob would follow no links.
-        names = glob.iglob(pattern, root_dir=root, recursive=True)  # noqa: PTH207
-        matches = (os.path.normpath(os.path.join(root, name)) for name in names)  # noqa: PTH118
+        matches = (os.path.normpath(name) for name in _matches(str(root), pattern))
         return [match for match in matches if _is_finished(match, base)]
     if whole.is_dir():
         return [
@@ -100,6 +119,37 @@ def _names_of(folder: Path, path: str, key: str) -> Iterable[str]:
     if not whole.exists():
         raise UserError(f"{key}: there is no file or folder {whole}")
     return [str(whole)]
+
+
+def _matches(root: str, pattern: str) -> Iterator[str]:
+    """What matches a pattern below a folder, whose own name is no pattern whatever it looks like; links are followed, and not in circles."""
+    parts = pattern.split(os.sep)  # noqa: PTH206
+    if "**" not in parts:
+        names = glob.iglob(pattern, root_dir=root)  # noqa: PTH207 - Path.glob would follow no links
+        yield from (os.path.join(root, name) for name in names)  # noqa: PTH118
+        return
+    at = parts.index("**")
+    above = os.path.join(*parts[:at], "") if at else ""  # noqa: PTH118 - the end as a folder's, so that only folders match
+    below = os.sep.join(parts[at + 1 :]) or "*"  # noqa: PTH118
+    for start in _matches(root, above) if above else (root,):
+        for folder in _folders(start, ()):
+            yield from _matches(folder, below)
+
+
+def _folders(folder: str, above: tuple[tuple[int, int], ...]) -> Iterator[str]:
+    """A folder and those below it but the hidden ones; one that is `above` itself, by a link, is passed over."""
+    try:
+        status = os.stat(folder)  # noqa: PTH116
+        identity = (status.st_dev, status.st_ino)
+        if identity in above:
+            return
+        with os.scandir(folder) as entries:
+            inner = [entry.path for entry in entries if not entry.name.startswith(".") and entry.is_dir()]
+    except OSError:  # it is gone, or closed to this user
+        return
+    yield folder
+    for one in inner:
+        yield from _folders(one, (*above, identity))
 
 
 def _plain_part(pattern: Path) -> Path:

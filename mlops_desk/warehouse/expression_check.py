@@ -12,8 +12,9 @@ from collections.abc import Container, Iterator, Sequence
 from typing import Any
 
 from mlops_desk.domain.errors import UserError
-from mlops_desk.warehouse.connection import Connection, literal
+from mlops_desk.warehouse.connection import Connection, literal, quoted
 from mlops_desk.warehouse.footers import first_line
+from mlops_desk.warehouse.schema import is_number
 
 FORBIDDEN_CLASSES = ("SUBQUERY", "WINDOW", "PARAMETER", "STAR", "DEFAULT")
 FORBIDDEN_TYPES = ("SUBQUERY", "TABLE_FUNCTION", "JOIN", "EXPRESSION_LIST", "EMPTY")
@@ -32,6 +33,7 @@ BARE = (
 """Words that are functions without parentheses, where no column has their name."""
 UNSTEADY = frozenset({*BARE, "current_localtime", "current_localtimestamp", "current_setting", "getenv", "getvariable"})
 """Functions whose answer depends on the moment or the session, whatever the engine says of them."""
+LITERAL_ERRORS = ("Conversion Error", "Out of Range Error")
 MANY_ROWS = "select distinct lower(function_name) from duckdb_functions() where function_type in ('aggregate', 'table', 'table_macro', 'pragma')"
 INCONSISTENT = "select distinct lower(function_name) from duckdb_functions() where stability <> 'CONSISTENT'"
 MACROS = "select lower(function_name), macro_definition from duckdb_functions() where function_type = 'macro'"
@@ -41,9 +43,14 @@ def check_predicate(connection: Connection, sql: str, relation: str, place: str)
     """Raises UserError, naming `place` in desk.toml, where `sql` is no scalar expression that the rows of a relation have a value for."""
     selected = selected_expression(connection, sql, place, "country = 'DE'")
     try:
-        columns = {row[0].lower() for row in connection.rows(f"describe select * from {relation}")}
-        check_parts(selected, connection, columns, place)
-        connection.rows(f"select ({sql})::boolean from {relation} limit 0")
+        described = connection.rows(f"describe select * from {relation}")
+        check_parts(selected, connection, {row[0].lower() for row in described}, place)
+        kind: str = connection.rows(f"describe select ({sql}) from {relation}")[0][1]
+        if kind not in ("BOOLEAN", '"NULL"') and not is_number(kind):
+            raise UserError(
+                f"{place}: {sql} is of type {kind}, neither true nor false; compare it, such as country = 'DE'"
+            )
+        _check_literals(connection, sql, described, place)
     except connection.engine_errors as error:
         raise UserError(f"{place}: {first_line(error)}") from error
 
@@ -54,6 +61,19 @@ def selected_expression(connection: Connection, sql: str, place: str, example: s
     if "--" in bare or "/*" in bare or ";" in bare:
         raise UserError(f"{place}: a comment or a semicolon does not belong into an expression: {sql}")
     return _selected(_tree(connection, sql, place), place, example)
+
+
+def _check_literals(connection: Connection, sql: str, columns: Sequence[tuple[Any, ...]], place: str) -> None:
+    """Raises UserError for a literal that is none of its type, which the engine only finds at a row; one of NULLs reads no file."""
+    nulls = ", ".join(f"null::{column[1]} {quoted(column[0])}" for column in columns)
+    connection.execute(f"create or replace table one_row as select {nulls}")
+    try:
+        connection.rows(f"select ({sql})::boolean from one_row log")
+    except connection.engine_errors as error:
+        if first_line(error).startswith(LITERAL_ERRORS):  # of other errors NULLs alone may be the cause
+            raise UserError(f"{place}: {first_line(error)}") from error
+    finally:
+        connection.drop("one_row")
 
 
 def _tree(connection: Connection, sql: str, place: str) -> dict[str, Any]:

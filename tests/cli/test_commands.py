@@ -213,7 +213,9 @@ def test_ctrl_c_stops_an_evaluation_and_stores_nothing(
     with monkeypatch.context() as patch:
         patch.setattr(Terminal, "progress", interrupt)
         patch.setattr(CancelToken, "cancel", hear)
+        before = set(threading.enumerate())
         assert mlops_desk("run", folder) == 130
+        assert set(threading.enumerate()) <= before, "what outlives the work would leak at the program's end"
     assert mlops_desk.out == ""
     with Store.open(folder) as store:
         assert store.last_evaluation("small") is None

@@ -2,6 +2,7 @@ import json
 from pathlib import Path
 
 import duckdb
+import pytest
 
 from tests.cli.conftest import CommandLine
 
@@ -23,6 +24,17 @@ def test_explain_tells_why_and_shows_rows_and_sql(mlops_desk: CommandLine, works
     assert {"id", "amount", "y_pred", "label"} <= shown[0].keys()
     assert mlops_desk("explain", workspace, "--alert", drift["id"], "--rows", 2) == 0
     assert len(mlops_desk.out.splitlines()) == 3
+
+
+def test_a_line_break_in_the_data_begins_no_line(
+    mlops_desk: CommandLine, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = mlops_desk.document("alerts", workspace)
+    drift = next(one for one in listed if one["column"] == "amount" and one["metric"] == "jensen_shannon")
+    moved = (("amount", ("category 'a\nowned: all is well' moved most",)),)
+    monkeypatch.setattr("mlops_desk.operations.explaining._moves", lambda *_: moved)
+    assert mlops_desk("explain", workspace, "--alert", drift["id"]) == 0
+    assert "  category 'a\\nowned: all is well' moved most\n" in mlops_desk.out
 
 
 def test_explain_for_a_script_splits_accuracy_exactly(mlops_desk: CommandLine, workspace: Path) -> None:

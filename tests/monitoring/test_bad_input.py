@@ -163,7 +163,7 @@ def test_a_reference_with_no_rows(tmp_path: Path, empty: str) -> None:
     if empty == "no rows":
         columns = {name: pa.array(column)[:0] for name, column in day_rows(0).items()}
         written(tmp_path / "reference" / "a.parquet", columns)
-        assert "the reference has no rows that can be read: a.parquet has no rows" in refusal(tmp_path)
+        assert "the reference has no rows that can be read: reference/a.parquet has no rows" in refusal(tmp_path)
     elif empty == "no file":
         assert "reference.path: no Parquet file is found under reference" in refusal(tmp_path)
     else:

@@ -20,6 +20,7 @@ from mlops_desk.reporting.charts.heat import drift_matrix, heat_level, scale_top
 from mlops_desk.reporting.charts.lines import course_chart, limit_path, row_area, runs_of, share_bars, sparkline
 from mlops_desk.reporting.charts.style import HEAT_LEVELS, properties, rules
 from mlops_desk.reporting.charts.svg import escaped, shortened, text_width
+from mlops_desk.theme import DIRECTION_MARKS
 
 OK, WARNING, ALERT, UNTESTED = Verdict.OK, Verdict.WARNING, Verdict.ALERT, Verdict.UNTESTED
 WILD = st.text(max_size=30) | st.sampled_from(
@@ -114,6 +115,7 @@ def test_no_text_breaks_out_of_a_chart(first: str, second: str, third: str) -> N
 def test_escaped_text_reads_back_as_it_was(text: str) -> None:
     back = ET.fromstring(f"<a b={chr(34)}{escaped(text)}{chr(34)}>{escaped(text)}</a>")
     readable = re.sub("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]", "\ufffd", text)
+    readable = readable.translate({ord(mark): ascii(mark)[1:-1] for mark in DIRECTION_MARKS})
     assert (back.text or "") == re.sub("\r\n?", "\n", readable)
 
 
@@ -365,3 +367,7 @@ def test_every_class_and_colour_is_styled() -> None:
     )
     for name in {name for names in re.findall(r'class="([^"]+)"', svg) for name in names.split()} - {"spark"}:
         assert re.search(rf"\.{name}\b", style), name
+
+
+def test_marks_that_turn_the_direction_of_writing_are_shown_as_escapes() -> None:
+    assert escaped("a\u202eb<\u2066") == "a\\u202eb&lt;\\u2066"

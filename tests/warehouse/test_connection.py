@@ -93,6 +93,18 @@ def test_all_queries_side_by_side_stop(tmp_path: Path) -> None:
         timer.join()
 
 
+def test_no_thread_outlives_an_instance_that_was_interrupted(tmp_path: Path) -> None:
+    token = CancelToken()
+    before = set(threading.enumerate())
+    with Connection([], tmp_path / "spill", cancel=token) as connection:
+        timer = threading.Timer(0.2, token.cancel)
+        timer.start()
+        with pytest.raises(Cancelled):
+            connection.rows(FOREVER)
+    timer.join()
+    assert set(threading.enumerate()) <= before
+
+
 def test_a_token_that_was_cancelled_before_stops_the_first_query(tmp_path: Path) -> None:
     token = CancelToken()
     token.cancel()

@@ -124,3 +124,27 @@ def test_a_path_that_is_no_unicode_has_a_fingerprint(tmp_path: Path) -> None:
     except OSError:
         pytest.skip("this file system takes no such name")
     assert len(find_files(tmp_path, ["."], "k")[0].fingerprint) == 32
+
+
+def test_links_to_folders_above_give_each_file_once_and_end(tmp_path: Path) -> None:
+    touched(tmp_path, "logs/z.parquet", "logs/a/b.parquet", "logs/a/c/d.parquet")
+    for link, target in {"logs/loop": ".", "logs/again": ".", "logs/a/up": "..", "logs/a/c/top": "../.."}.items():
+        (tmp_path / link).symlink_to(target, target_is_directory=True)
+    once = ["logs/a/b.parquet", "logs/a/c/d.parquet", "logs/z.parquet"]
+    for pattern in ("logs/**/*.parquet", "**/*.parquet", "**", "logs"):
+        assert names(tmp_path, pattern) == once, pattern
+    assert names(tmp_path, "logs/*/*.parquet") == ["logs/a/b.parquet", "logs/again/z.parquet"]
+
+
+def test_a_link_counts_beside_its_file_only_once_and_a_hard_link_is_a_file(tmp_path: Path) -> None:
+    touched(tmp_path, "logs/2024/a.parquet", "elsewhere/b.parquet", "one.parquet")
+    (tmp_path / "logs" / "latest.parquet").symlink_to("2024/a.parquet")
+    (tmp_path / "logs" / "more").symlink_to("../elsewhere", target_is_directory=True)
+    os.link(tmp_path / "one.parquet", tmp_path / "logs" / "two.parquet")
+    os.link(tmp_path / "one.parquet", tmp_path / "logs" / "three.parquet")
+    assert names(tmp_path, "logs/**/*.parquet") == [
+        "logs/2024/a.parquet",
+        "logs/more/b.parquet",
+        "logs/three.parquet",
+        "logs/two.parquet",
+    ]

@@ -6,7 +6,10 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
+from mlops_desk.theme import DIRECTION_MARKS
+
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
+_DIRECTIONS = {ord(mark): ascii(mark)[1:-1] for mark in DIRECTION_MARKS}
 _REPLACEMENT = "\ufffd"
 _NARROW, _WIDE = 0.58, 1.02
 """Widths of a Latin and of a full-width character, in font sizes, rounded up."""
@@ -21,8 +24,8 @@ def escaped(text: str) -> str:
 
 
 def without_forbidden(text: str) -> str:
-    """The text with U+FFFD in place of every character that XML forbids."""
-    return _FORBIDDEN.sub(_REPLACEMENT, text)
+    """The text with U+FFFD in place of every character that XML forbids, and marks that turn the direction of writing as escapes."""
+    return _FORBIDDEN.sub(_REPLACEMENT, text).translate(_DIRECTIONS)
 
 
 def at(value: float) -> str:
