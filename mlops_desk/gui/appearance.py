@@ -10,7 +10,7 @@ from functools import lru_cache
 from weakref import WeakKeyDictionary, WeakSet
 
 import shiboken6
-from PySide6.QtCore import QObject, QSize, Qt, Signal
+from PySide6.QtCore import QObject, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QColor, QFont, QFontDatabase, QGuiApplication, QPalette
 from PySide6.QtWidgets import QAbstractButton, QApplication, QToolTip, QWidget
 
@@ -168,4 +168,11 @@ class Appearance(QObject):
         QToolTip.setPalette(qt_palette(self.palette))
         for window in list(self._windows):
             if shiboken6.isValid(window):
-                window.setStyleSheet(stylesheet(self.palette))
+                restyle(window, stylesheet(self.palette))
+
+
+def restyle(window: QWidget, sheet: str) -> None:
+    """Gives a window another stylesheet now, and paints it in the next turn of the event loop: either takes half of what may be taken at once."""
+    window.setUpdatesEnabled(False)
+    window.setStyleSheet(sheet)
+    QTimer.singleShot(0, window, lambda: window.setUpdatesEnabled(True))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from PySide6.QtCore import QByteArray, QRectF, QSize, Qt
 from PySide6.QtGui import QIcon, QPainter, QPixmap
 from PySide6.QtSvg import QSvgRenderer
@@ -65,8 +67,9 @@ def spaced(picture: QPixmap, gap: int) -> QPixmap:
     return wider
 
 
+@lru_cache(maxsize=512)
 def icon(name: str, color: str, *, disabled: str, hole: str = "#FFFFFF", gap: int = 0) -> QIcon:
-    """An icon for buttons and menus, sharp at up to twice the usual density; `gap` keeps it off the text."""
+    """An icon for buttons and menus, sharp at up to twice the usual density; `gap` keeps it off the text. Shared, so nobody changes it."""
     made = QIcon()
     for ratio in (1.0, 2.0):
         made.addPixmap(spaced(pixmap(name, color, ratio=ratio, hole=hole), gap))

@@ -1,35 +1,51 @@
 """The GUI's thread never works for long on end: it is asked for a heartbeat while everything happens that happens in a day.
 
-What counts is the time that the thread itself works between two beats, so that a busy machine does not fail the test; the workspace answers slowly, and
-nothing of that may be seen.
+What counts is the time that the thread itself works between two beats, by a clock that a slow or shared machine slows down, too; the workspace answers
+slowly, and nothing of that may be seen.
 """
 
+import gc
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
 from PySide6.QtCore import QTimer
+from PySide6.QtGui import QResizeEvent
 
-from tests.gui.conftest import Opened
+from mlops_desk.gui.appearance import Mode
+from mlops_desk.gui.plots.matrix import MatrixPlot
+from tests.gui.conftest import SIZE, Opened
 from tests.gui.fake_workspace import FakeWorkspace
 
 LIMIT_SECONDS = 0.05
-SLACK = 3.0
-"""Thread time counts cycles at whatever speed a shared machine runs."""
+YARDSTICK_SECONDS = 0.004
+"""What the yardstick, a loop of plain Python, takes on the machine that the limit is held on; where it takes longer, everything may."""
+ROUNDS = 5
+REPAINTED_SECONDS = 0.075
+"""The limit for a turn in which all of a window is painted: 25 to 42 ms were measured on a quiet core, up to 60 on one that is shared."""
+
+
+def slowness() -> float:
+    """Return how many times longer than on the machine of the limit things take now, 1 where they take less."""
+    begun = time.thread_time()
+    sum(number * number % 7 for number in range(100_000))
+    return max((time.thread_time() - begun) / YARDSTICK_SECONDS, 1.0)
 
 
 @contextmanager
 def heartbeat() -> Iterator[list[float]]:
-    """Collect the seconds that the GUI's thread works between beats."""
+    """Collect the seconds that the GUI's thread works between beats; what pytest itself holds is kept out of garbage collections meanwhile."""
     beats: list[float] = []
+    gc.collect()
+    gc.freeze()
     last = time.thread_time()
 
     def beat() -> None:
         nonlocal last
-        now = time.thread_time()
-        beats.append(now - last)
-        last = now
+        worked = time.thread_time() - last
+        beats.append(worked / slowness() if worked > LIMIT_SECONDS / 2 else worked)
+        last = time.thread_time()
 
     timer = QTimer()
     timer.setInterval(0)
@@ -39,6 +55,7 @@ def heartbeat() -> Iterator[list[float]]:
         yield beats
     finally:
         timer.stop()
+        gc.unfreeze()
 
 
 def test_the_window_stays_alive_while_everything_happens(
@@ -61,9 +78,42 @@ def test_the_window_stays_alive_while_everything_happens(
         workspace.days = 61
         made.window.desk.refresh()
         made.settle()
-    slow = sorted(beats)[-3:]
     assert len(beats) > 100
-    assert max(beats) < LIMIT_SECONDS * SLACK, f"the GUI's thread worked {slow} s on end"
+    assert max(beats) < LIMIT_SECONDS, sorted(beats)[-3:]
+
+
+def test_another_theme_and_size_take_no_longer(opened: Opened) -> None:
+    """The best of some rounds counts: what the program itself takes too long for, it takes too long for in each."""
+    rounds: list[float] = []
+    while len(rounds) < ROUNDS and (not rounds or min(rounds) >= REPAINTED_SECONDS):
+        with heartbeat() as beats:
+            for size in ((1280, 800), SIZE):
+                before = len(beats)
+                QTimer.singleShot(0, opened.window.toggle_theme)
+                opened.wait(lambda before=before, beats=beats: len(beats) > before + 10)
+                QTimer.singleShot(0, lambda size=size: opened.window.resize(*size))
+                opened.wait(lambda size=size: opened.window.width() == size[0] and opened.page.settled)
+                opened.wait(lambda before=before, beats=beats: len(beats) > before + 20)
+        rounds.append(max(beats))
+    opened.window.set_mode(Mode.LIGHT)
+    assert min(rounds) < REPAINTED_SECONDS
+
+
+def test_of_many_sizes_the_page_takes_the_last(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    widths: list[int] = []
+    resized = type(opened.page.matrix).resizeEvent
+
+    def note(plot: MatrixPlot, event: QResizeEvent) -> None:
+        widths.append(event.size().width())
+        resized(plot, event)
+
+    monkeypatch.setattr(type(opened.page.matrix), "resizeEvent", note)
+    before = opened.page.matrix.width()
+    for width in range(1660, 1300, -20):
+        opened.window.resize(width, 1000)
+    assert opened.page.matrix.width() == before
+    opened.wait(lambda: opened.page.matrix.width() < before)
+    assert len(widths) <= 2
 
 
 def test_a_slow_workspace_is_not_waited_for(opened: Opened) -> None:
@@ -97,7 +147,7 @@ def test_many_chunks_and_columns_stay_quick(opened: Opened) -> None:
         for index in range(0, 700, 50):
             opened.page.timeline.point(index)
             opened.qtbot.wait(1)
-    assert max(beats) < 8 * LIMIT_SECONDS
+    assert max(beats) < LIMIT_SECONDS
 
 
 def test_the_heartbeat_notices_a_thread_that_stands_still(opened: Opened) -> None:
@@ -110,5 +160,3 @@ def test_the_heartbeat_notices_a_thread_that_stands_still(opened: Opened) -> Non
         QTimer.singleShot(0, work)
         opened.qtbot.wait(60)
     assert max(beats) > 3 * LIMIT_SECONDS
-    with pytest.raises(AssertionError):
-        assert max(beats) < LIMIT_SECONDS

@@ -191,9 +191,13 @@ def test_a_run_is_cancelled_while_an_evaluation_is_stored(show: Callable[[], Ope
         raise Cancelled
     opened.wait(lambda: strip.latest is not None and strip.latest.state is RunState.CANCELLED)
     opened.settle()
-    with Store.open(folder) as store:
-        actions = [entry.action for entry in store.audit_entries()]
-    assert sorted(actions) == ["run.cancel_requested", "run.ended", "run.requested"]
+
+    def actions() -> list[str]:
+        with Store.open(folder) as store:
+            return [entry.action for entry in store.audit_entries()]
+
+    opened.wait(lambda: "run.ended" in actions())
+    assert sorted(actions()) == ["run.cancel_requested", "run.ended", "run.requested"]
     assert opened.shell.banner.isHidden()
 
 

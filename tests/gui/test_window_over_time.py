@@ -181,7 +181,7 @@ class TestLook:
         first.window.resize(1300, 820)
         first.shell.splitter.setSizes([300, 1000])
         first.page.splitter.setSizes([500, 500])
-        first.qtbot.wait(1)
+        first.settle()
         sizes = (first.shell.splitter.sizes(), first.page.splitter.sizes())
         first.window.close()
         assert first.window.settings.text("theme") == Mode.DARK

@@ -6,7 +6,7 @@ Everything is built and shown in stages; a plot never sees values of another num
 from __future__ import annotations
 
 from PySide6.QtCore import QByteArray, Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QPushButton, QScrollArea, QSplitter, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QPushButton, QScrollArea, QSplitter, QVBoxLayout, QWidget
 
 from mlops_desk import theme
 from mlops_desk.domain.errors import Cancelled
@@ -16,6 +16,7 @@ from mlops_desk.gui.appearance import Appearance
 from mlops_desk.gui.card import Card, chip
 from mlops_desk.gui.choice import Choice
 from mlops_desk.gui.desk import Desk
+from mlops_desk.gui.follower import Follower
 from mlops_desk.gui.notes import NotesCard
 from mlops_desk.gui.plots.bars import BarsPlot
 from mlops_desk.gui.plots.distribution import DistributionPlot
@@ -46,7 +47,7 @@ NO_GROUPS = (
 NO_COLUMN = "Click a cell of the matrix to compare a column with the reference."
 
 
-class OverviewPage(QWidget):
+class OverviewPage(Follower):
     """The page of one model.
 
     Signals
@@ -82,7 +83,7 @@ class OverviewPage(QWidget):
     @property
     def ready(self) -> bool:
         """Whether the page is built and shows what it was given."""
-        return not self.stages.busy
+        return not self.stages.busy and self.settled
 
     def _build_matrix(self) -> None:
         self.matrix = MatrixPlot(self.appearance, self.timeline, left=LEFT, right=RIGHT)
@@ -141,9 +142,7 @@ class OverviewPage(QWidget):
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         area.setWidget(inside)
-        outer = QHBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(area)
+        self.hold(area)
 
     def _arrange_column(self, cards: tuple[Card, ...], stretch: int) -> None:
         column = QWidget()
