@@ -1,14 +1,13 @@
 """The one headless facade: a workspace folder and everything that can be asked of it or done to it.
 
-It delegates and computes nothing. Whatever is heavy is imported where it is used, so that importing this module stays cheap. Each call opens
-and closes the archive and takes `desk` (frozen, replaced as a whole) once, so any thread may read and start or cancel runs while one evaluates.
-`evaluate` and `changed_inputs` are for one thread at a time: only they replace `desk` and touch what was last looked at.
+It delegates and computes nothing, and imports what is heavy where it is used. Each call opens and closes the archive and takes `desk` (frozen,
+replaced as a whole) once, so any thread may read and start or cancel runs while one is in `evaluate` or `changed_inputs`, which replace `desk`.
 """
 
 from __future__ import annotations
 
 import getpass
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
@@ -24,9 +23,8 @@ from mlops_desk.domain.retraining import RetrainingRun
 from mlops_desk.domain.threshold import Alert
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from mlops_desk.operations.check import ModelCheck
+    from mlops_desk.operations.guess import Sketch
     from mlops_desk.store.alerts import AlertEvent
     from mlops_desk.store.archive import Store
     from mlops_desk.store.audit import AuditBreak, AuditEntry
@@ -50,11 +48,18 @@ def create_sample(folder: Path | None = None) -> Workspace:
     return Workspace(sample_desk(folder or default_folder()))
 
 
-def create_from_files(paths: Sequence[Path]) -> Workspace:
-    """The workspace of dropped files and folders: the one that is there, else one whose configuration is guessed; raises UserError."""
+def sketch_files(paths: Sequence[Path], cancel: CancelToken | None = None) -> Sketch | None:
+    """What could be written of dropped files and folders, None where they are a workspace already; raises UserError."""
+    from mlops_desk.operations.guess import sketch_of_dropped
+
+    return sketch_of_dropped(paths, cancel)
+
+
+def create_from_files(paths: Sequence[Path], uses: Mapping[str, str] | None = None) -> Workspace:
+    """The workspace of dropped files and folders: the one that is there, else one of which columns have these uses, or guessed ones."""
     from mlops_desk.operations.guess import desk_from_dropped
 
-    return Workspace(desk_from_dropped(paths))
+    return Workspace(desk_from_dropped(paths, uses=uses))
 
 
 class Workspace:
@@ -99,8 +104,8 @@ class Workspace:
         from mlops_desk.operations.input_watch import looked_at
 
         self.desk = self._configuration.latest(self.desk)
-        look, _ = looked_at(self.desk)
-        outcome = evaluate(self.desk, models=models, full=full, progress=progress, cancel=cancel, now=(now := _now()))
+        look, now = looked_at(self.desk)[0], _now()
+        outcome = evaluate(self.desk, models=models, full=full, progress=progress, cancel=cancel, now=now)
         self._watch.evaluated(look, models)
         self._record_ends()
         prune(self.desk, outcome, now=now)
@@ -114,8 +119,7 @@ class Workspace:
         """What an evaluation of a model would start from; nothing is written."""
         from mlops_desk.operations.check import checked
 
-        desk = self.desk
-        return checked(desk, desk.model(model), cancel)
+        return checked(desk := self.desk, desk.model(model), cancel)
 
     def statuses(self) -> tuple[ModelStatus, ...]:
         """The models as the sidebar shows them, in the order of desk.toml."""

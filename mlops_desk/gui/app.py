@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 
+from mlops_desk.domain.progress import CancelToken
 from mlops_desk.gui.appearance import Appearance, Mode, load_fonts
 from mlops_desk.gui.defects import Defects
-from mlops_desk.gui.facade import Doors, WorkspaceProtocol
+from mlops_desk.gui.facade import Doors, SketchProtocol, WorkspaceProtocol
 from mlops_desk.gui.settings import Settings
 from mlops_desk.gui.window import MainWindow
 
@@ -30,14 +31,26 @@ def create_sample() -> WorkspaceProtocol:
     return create()
 
 
-def create_from_files(paths: Sequence[Path]) -> WorkspaceProtocol:
+def sketch_files(paths: Sequence[Path], cancel: CancelToken) -> SketchProtocol | None:
+    """Guesses what files are."""
+    from mlops_desk.workspace import sketch_files as sketch
+
+    return sketch(paths, cancel)
+
+
+def create_from_files(paths: Sequence[Path], uses: Mapping[str, str] | None) -> WorkspaceProtocol:
     """Writes a desk.toml for files and opens the workspace."""
     from mlops_desk.workspace import create_from_files as create
 
-    return create(paths)
+    return create(paths, uses)
 
 
-CORE = Doors(open_workspace=open_workspace, create_sample=create_sample, create_from_files=create_from_files)
+CORE = Doors(
+    open_workspace=open_workspace,
+    create_sample=create_sample,
+    sketch_files=sketch_files,
+    create_from_files=create_from_files,
+)
 
 
 def application(argv: list[str]) -> QApplication:

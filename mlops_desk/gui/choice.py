@@ -25,10 +25,18 @@ class Choice(QComboBox):
         super().paintEvent(event)
         palette = self._appearance.palette
         painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        pen = QPen(color(palette.muted if self.isEnabled() else palette.faint), 1.5)
-        pen.setCapStyle(Qt.PenCapStyle.RoundCap)
-        painter.setPen(pen)
-        x, y = self.width() - 13.0, self.height() / 2
-        painter.drawPolyline(QPolygonF([QPointF(x - 3.5, y - 1.8), QPointF(x, y + 1.8), QPointF(x + 3.5, y - 1.8)]))
+        draw_arrow(
+            painter, self.width() - 13.0, self.height() / 2, palette.muted if self.isEnabled() else palette.faint
+        )
         painter.end()
+
+
+def draw_arrow(painter: QPainter, x: float, y: float, ink: str) -> None:
+    """Paints the arrow of a choice around a place."""
+    painter.save()
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    pen = QPen(color(ink), 1.5)
+    pen.setCapStyle(Qt.PenCapStyle.RoundCap)
+    painter.setPen(pen)
+    painter.drawPolyline(QPolygonF([QPointF(x - 3.5, y - 1.8), QPointF(x, y + 1.8), QPointF(x + 3.5, y - 1.8)]))
+    painter.restore()

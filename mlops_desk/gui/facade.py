@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -74,6 +74,69 @@ class WorkspaceProtocol(Protocol):
         """Writes the results table and returns its number of rows."""
 
 
+class SketchedColumnProtocol(Protocol):
+    """A column of dropped files as it was guessed."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def use(self) -> str:
+        """What it is for."""
+
+    @property
+    def kind(self) -> str | None:
+        """How it is compared, None where it is not."""
+
+    @property
+    def reason(self) -> str:
+        """Why it has its use and kind."""
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """Some of its values as text."""
+
+
+class SketchProtocol(Protocol):
+    """What could be written of dropped files."""
+
+    @property
+    def folder(self) -> Path:
+        """Where desk.toml would be written."""
+
+    @property
+    def parts(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """Logs, reference and labels with their paths."""
+
+    @property
+    def rows(self) -> int:
+        """Rows of the log."""
+
+    @property
+    def columns(self) -> Sequence[SketchedColumnProtocol]:
+        """The columns of the log."""
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """What was chosen besides the columns, and why."""
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What a person should look at."""
+
+    @property
+    def failure(self) -> str | None:
+        """Why the guess as it is cannot be evaluated."""
+
+    @property
+    def uses(self) -> tuple[str, ...]:
+        """What a column can be for."""
+
+    def troubles(self, uses: Mapping[str, str]) -> dict[str, str]:
+        """What is wrong with these uses, by column; what is missing altogether has the empty name."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doors:
     """The ways to a workspace.
@@ -81,9 +144,11 @@ class Doors:
     Attributes
     ----------
     open_workspace : from a folder or its desk.toml. create_sample : of the shipped sample, copied to where the user may write.
-    create_from_files : writes a desk.toml for dropped Parquet files and folders.
+    sketch_files : what could be written of dropped Parquet files and folders, None where they are a workspace already.
+    create_from_files : opens the workspace of dropped files, with a desk.toml of these uses of columns where there is none (None: guessed ones).
     """
 
     open_workspace: Callable[[Path], WorkspaceProtocol]
     create_sample: Callable[[], WorkspaceProtocol]
-    create_from_files: Callable[[Sequence[Path]], WorkspaceProtocol]
+    sketch_files: Callable[[Sequence[Path], CancelToken], SketchProtocol | None]
+    create_from_files: Callable[[Sequence[Path], Mapping[str, str] | None], WorkspaceProtocol]

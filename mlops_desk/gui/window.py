@@ -18,7 +18,7 @@ from mlops_desk.domain.errors import Cancelled, UserError
 from mlops_desk.domain.progress import Progress
 from mlops_desk.gui.appearance import Appearance, Mode
 from mlops_desk.gui.desk import Desk
-from mlops_desk.gui.facade import Doors, WorkspaceProtocol
+from mlops_desk.gui.facade import Doors, SketchProtocol, WorkspaceProtocol
 from mlops_desk.gui.menus import Commands, Menus
 from mlops_desk.gui.settings import Settings
 from mlops_desk.gui.statusbar import DeskStatusBar
@@ -28,6 +28,7 @@ from mlops_desk.gui.worker import Task, Worker
 from mlops_desk.resources import resource
 
 if TYPE_CHECKING:
+    from mlops_desk.gui.mapping import MappingDialog
     from mlops_desk.gui.shell import Shell
 
 TITLE = "MLOps Desk"
@@ -40,6 +41,7 @@ REPORT_KINDS = "Report for reading (*.html);;Report for programs (*.json);;All v
 
 def import_plots() -> None:
     """Imports what the desk and its plots need; takes most of a second, and is done on the worker's thread."""
+    import mlops_desk.gui.mapping
     import mlops_desk.gui.shell  # noqa: F401 - so that the GUI's thread finds it ready
 
 
@@ -59,7 +61,8 @@ class MainWindow(QMainWindow):
         self.worker = Worker(self)
         self.desk = Desk(self.worker, self)
         self.shell: Shell | None = None
-        self._wanted: tuple[str, Callable[[], WorkspaceProtocol]] | None = None
+        self.mapping: MappingDialog | None = None
+        self._wanted: Callable[[], None] | None = None
         self._warm = False
         self._tasks: list[Task] = []
         self.setWindowTitle(TITLE)
@@ -144,7 +147,7 @@ class MainWindow(QMainWindow):
         self.shell.theme_asked.connect(self.toggle_theme)
         self.stack.addWidget(self.shell)
         if self._wanted is not None:
-            self._open(*self._wanted)
+            self._wanted()
 
     def open_path(self, path: Path) -> None:
         """Opens a workspace: a folder, or its desk.toml."""
@@ -155,13 +158,12 @@ class MainWindow(QMainWindow):
         self._open("Opening the sample workspace", self.doors.create_sample)
 
     def open_files(self, paths: list[Path]) -> None:
-        """Opens what was dropped: a workspace, or Parquet files and folders, for which a desk.toml is written."""
+        """Opens what was dropped: a workspace, or Parquet files and folders, whose columns are shown before a desk.toml is written."""
         workspaces = [path for path in paths if path.name == WORKSPACE_FILE or (path / WORKSPACE_FILE).exists()]
         if workspaces:
             self.open_path(workspaces[0])
         else:
-            names = ", ".join(path.name for path in paths[:3]) + (" …" if len(paths) > 3 else "")
-            self._open(f"Reading {names}", lambda: self.doors.create_from_files(paths))
+            self._read(paths)
 
     def ask_and_open(self) -> None:
         """Asks for a workspace's folder and opens it."""
@@ -232,6 +234,7 @@ class MainWindow(QMainWindow):
     def closeEvent(self, event: QCloseEvent) -> None:
         """Remembers the layout and ends the worker; runs go on."""
         self.desk.close()
+        self._put_mapping_away()
         self._ages.stop()
         self.status.clearMessage()
         self._save_layout()
@@ -245,10 +248,54 @@ class MainWindow(QMainWindow):
     def _open(self, label: str, door: Callable[[], WorkspaceProtocol]) -> None:
         self.welcome.show_busy(f"{label} …")
         if self.shell is None:
-            self._wanted = (label, door)
+            self._wanted = lambda: self._open(label, door)
             return
         self._wanted = None
-        self.desk.open(label, door, lambda: None, self._not_opened)
+        self.desk.open(label, door, self._put_mapping_away, self._not_opened)
+
+    def _read(self, paths: list[Path]) -> None:
+        """Reads dropped files, and shows what they seem to be."""
+        label = f"Reading {', '.join(path.name for path in paths[:3])}{' …' if len(paths) > 3 else ''}"
+        self.welcome.show_busy(f"{label} …")
+        if self.shell is None:
+            self._wanted = lambda: self._read(paths)
+            return
+        self._wanted = None
+        self.worker.ask(
+            "open",
+            lambda task: self.doors.sketch_files(paths, task.token),
+            lambda sketch: self._show_mapping(paths, sketch),
+            self._not_opened,
+            owner=self,
+            label=label,
+        )
+
+    def _show_mapping(self, paths: list[Path], sketch: SketchProtocol | None) -> None:
+        from mlops_desk.gui.mapping import MappingDialog
+
+        if sketch is None:
+            self._open(f"Opening {paths[0].name}", lambda: self.doors.create_from_files(paths, None))
+            return
+        self._put_mapping_away()
+        self.welcome.show_idle()
+        dialog = self.mapping = MappingDialog(self.appearance, sketch, self)
+        dialog.create_asked.connect(
+            lambda uses: self._open(f"Writing {WORKSPACE_FILE}", lambda: self.doors.create_from_files(paths, uses))
+        )
+        dialog.rejected.connect(self._leave_mapping)
+        dialog.open()
+
+    def _leave_mapping(self) -> None:
+        """Writes nothing, also where it is just being looked at."""
+        self.worker.forget("open")
+        self.welcome.show_idle()
+        self._put_mapping_away()
+
+    def _put_mapping_away(self) -> None:
+        dialog, self.mapping = self.mapping, None
+        if dialog is not None:
+            dialog.hide()
+            dialog.deleteLater()
 
     def _opened(self) -> None:
         workspace = self.desk.workspace
@@ -269,7 +316,9 @@ class MainWindow(QMainWindow):
         text = "Opening was cancelled." if isinstance(error, Cancelled) else str(error)
         known = isinstance(error, UserError | Cancelled)
         trouble = text if known else "The workspace could not be opened: something went wrong in the program."
-        if self.shell is not None and self.stack.currentWidget() is self.shell:
+        if self.mapping is not None:
+            self.mapping.show_refusal(trouble)
+        elif self.shell is not None and self.stack.currentWidget() is self.shell:
             self.desk.trouble.emit("open", trouble)
         self.welcome.show_idle(trouble)
 

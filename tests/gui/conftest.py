@@ -2,7 +2,7 @@
 
 import multiprocessing
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,12 +13,14 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.plugin import QtBot
 
 from mlops_desk.domain.errors import UserError
+from mlops_desk.domain.progress import CancelToken
 from mlops_desk.gui.appearance import Appearance, Mode, load_fonts
 from mlops_desk.gui.facade import Doors
 from mlops_desk.gui.pages.overview import OverviewPage
 from mlops_desk.gui.settings import Settings
 from mlops_desk.gui.shell import Shell
 from mlops_desk.gui.window import MainWindow
+from mlops_desk.operations.guess import Sketch
 from tests.gui.fake_workspace import FakeWorkspace
 
 HARMLESS = ("This plugin does not support", "propagateSizeHints")
@@ -119,6 +121,11 @@ class Doorway:
     """Doors that lead to whichever made-up workspace a test holds."""
 
     workspace: FakeWorkspace | None = None
+    sketch: Sketch | None = None
+
+    def sketched(self, paths: Sequence[Path], cancel: CancelToken) -> Sketch | None:
+        self.noted("sketch_files", paths)
+        return self.sketch
 
     def open(self, path: Path) -> FakeWorkspace:
         if not (path if path.suffix == ".toml" else path / "desk.toml").exists():
@@ -134,20 +141,26 @@ class Doorway:
         return Doors(
             open_workspace=self.open,
             create_sample=lambda: self.noted("create_sample"),
-            create_from_files=lambda paths: self.noted("create_from_files", paths),
+            sketch_files=self.sketched,
+            create_from_files=lambda paths, uses: self.noted("create_from_files", paths, uses),
         )
 
 
 @pytest.fixture
+def doorway(workspace: FakeWorkspace) -> Doorway:
+    return Doorway(workspace)
+
+
+@pytest.fixture
 def make_window(
-    qtbot: QtBot, appearance: Appearance, workspace: FakeWorkspace, tmp_path: Path
+    qtbot: QtBot, appearance: Appearance, workspace: FakeWorkspace, doorway: Doorway, tmp_path: Path
 ) -> Iterator[Callable[[], Opened]]:
     """Return a function that shows a new window on its welcome page; all are closed at the end."""
     made: list[MainWindow] = []
 
     def make() -> Opened:
         appearance.set_mode(Mode.LIGHT)
-        window = MainWindow(appearance, Settings(tmp_path / "settings"), Doorway(workspace).doors())
+        window = MainWindow(appearance, Settings(tmp_path / "settings"), doorway.doors())
         made.append(window)
         window.resize(*SIZE)
         window.show()

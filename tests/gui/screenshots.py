@@ -15,6 +15,7 @@ from PySide6.QtTest import QTest  # noqa: E402
 from mlops_desk.gui import app  # noqa: E402
 from mlops_desk.gui.appearance import Appearance, Mode, load_fonts  # noqa: E402
 from mlops_desk.gui.facade import Doors  # noqa: E402
+from mlops_desk.gui.mapping import USE  # noqa: E402
 from mlops_desk.gui.settings import Settings  # noqa: E402
 from mlops_desk.gui.window import MainWindow  # noqa: E402
 from tests.gui.fake_workspace import FakeWorkspace  # noqa: E402
@@ -32,6 +33,21 @@ def wait(application: object, milliseconds: int = 300) -> None:
         application.processEvents(QEventLoop.ProcessEventsFlag.AllEvents, 20)  # type: ignore[attr-defined]
 
 
+def shoot_mapping(window: MainWindow, folder: Path, application: object) -> None:
+    samples = CHECKOUT / "resources" / "samples" / "loans"
+    for mode in (Mode.LIGHT, Mode.DARK):
+        window.appearance.set_mode(mode)
+        window.open_files([samples / "logs", samples / "labels"])
+        while window.mapping is None:
+            wait(application, 100)
+        wait(application)
+        window.mapping.model.setData(window.mapping.model.index(1, USE), "timestamp")
+        wait(application)
+        window.mapping.grab().save(str(folder / f"mapping_{mode}.png"))
+        window.mapping.reject()
+        wait(application)
+
+
 def main(folder: Path, workspace: Path | None) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     application = app.application(["mlops-desk"])
@@ -39,7 +55,12 @@ def main(folder: Path, workspace: Path | None) -> None:
     home = Path(tempfile.mkdtemp())
     appearance = Appearance(application, Mode.DARK)
     fake = FakeWorkspace(home)
-    made_up = Doors(open_workspace=lambda _: fake, create_sample=lambda: fake, create_from_files=lambda _: fake)
+    made_up = Doors(
+        open_workspace=lambda _: fake,
+        create_sample=lambda: fake,
+        sketch_files=app.CORE.sketch_files,
+        create_from_files=lambda _, __: fake,
+    )
     window = MainWindow(appearance, Settings(home), made_up if workspace is None else app.CORE)
     window.resize(*SIZES[0])
     window.show()
@@ -48,6 +69,7 @@ def main(folder: Path, workspace: Path | None) -> None:
         appearance.set_mode(mode)
         wait(application)
         window.grab().save(str(folder / f"welcome_{mode}.png"))
+    shoot_mapping(window, folder, application)
     if workspace is None:
         fake.retrain("credit-risk", reason="4 criteria failed", asked_by="lin")
         assert fake.run is not None

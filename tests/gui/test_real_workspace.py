@@ -13,17 +13,18 @@ import pytest
 from PySide6.QtCore import Qt
 from pytestqt.plugin import QtBot
 
-from mlops_desk.domain.errors import Cancelled
+from mlops_desk.domain.errors import Cancelled, UserError
 from mlops_desk.domain.metric import Verdict
 from mlops_desk.domain.overview import Period
 from mlops_desk.domain.retraining import RunState
 from mlops_desk.gui import app
 from mlops_desk.gui.appearance import Appearance, Mode
+from mlops_desk.gui.mapping import USE
 from mlops_desk.gui.settings import Settings
 from mlops_desk.gui.window import MainWindow
 from mlops_desk.retraining import runner
 from mlops_desk.store.archive import Store
-from mlops_desk.workspace import Workspace
+from mlops_desk.workspace import Workspace, create_from_files, sketch_files
 from tests.gui.conftest import SIZE, Opened
 from tests.gui.fake_workspace import FakeWorkspace
 from tests.gui.test_window import drop
@@ -215,9 +216,41 @@ def test_dropped_files_become_a_workspace(show: Callable[[], Opened], folder: Pa
     (folder / "desk.toml").unlink()
     opened = show()
     assert drop(opened.window, [folder / "logs"])
+    opened.wait(lambda: opened.window.mapping is not None)
+    dialog = opened.window.mapping
+    assert dialog is not None
+    assert {"at": "timestamp", "score": "score", "city": "feature"}.items() <= dialog.model.uses.items()
+    values = {column.name: column.values for column in dialog.sketch.columns}
+    assert values["at"][0].startswith("2026-09-01 00:00:00")
+    assert set(values["city"]) <= {"北京", "Oslo"}
+    for name, use in (("city", "segment"), ("approved", "prediction"), ("repaid", "target")):
+        dialog.model.setData(dialog.model.index(list(values).index(name), USE), use)
+    opened.qtbot.mouseClick(dialog.write, LEFT)
     opened.settle()
     opened.wait(lambda: len(opened.page.timeline.scale) > 0)
     opened.settle()
     assert opened.page.tiles.cards
     assert opened.window.desk.workspace is not None
-    assert (opened.window.desk.workspace.folder / "desk.toml").exists()
+    written = (opened.window.desk.workspace.folder / "desk.toml").read_text(encoding="utf-8")
+    assert '"city",  # you chose it' in written
+    assert 'target = "repaid"' in written
+    assert 'task = "binary"' in written
+
+
+def test_a_log_without_times_is_shown_and_says_what_is_missing(folder: Path) -> None:
+    (folder / "desk.toml").unlink()
+    table = pq.read_table(folder / "logs" / "day 00.parquet").drop_columns(["at"])
+    pq.write_table(table, folder / "timeless.parquet")
+    sketch = sketch_files([folder / "timeless.parquet"])
+    assert sketch is not None
+    assert sketch.failure is not None
+    uses = {column.name: column.use for column in sketch.columns}
+    assert sketch.troubles(uses)[""].startswith("no column is the timestamp")
+    assert sketch.troubles(uses | {"income": "timestamp"}) == {"income": "its values are no times"}
+    with pytest.raises(UserError):
+        create_from_files([folder / "timeless.parquet"], uses)
+    assert not (folder / "desk.toml").exists()
+
+
+def test_files_in_a_workspace_are_not_sketched(folder: Path) -> None:
+    assert sketch_files([folder / "logs", folder / "train.py"]) is None

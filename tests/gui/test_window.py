@@ -83,15 +83,10 @@ class TestWelcome:
         assert made.window.stack.currentWidget() is made.window.welcome
         assert made.window.desk.workspace is None
 
-    def test_takes_dropped_files_folders_and_workspaces(
+    def test_takes_dropped_workspaces_and_nothing_but_files(
         self, make_window: Make, workspace: FakeWorkspace, tmp_path: Path
     ) -> None:
         made = make_window()
-        logs = tmp_path / "my logs"
-        logs.mkdir()
-        assert drop(made.window, [logs, tmp_path / "a.parquet"])
-        made.settle()
-        assert ("create_from_files", [logs, tmp_path / "a.parquet"]) in workspace.calls
         for path in (workspace.folder, workspace.folder / "desk.toml"):
             assert drop(made.window, [path])
             made.settle()
