@@ -24,6 +24,7 @@ TYPES: dict[str, type] = {
         tables.RowSet,
         slices.FeatureTables,
         slices.OutcomeTables,
+        signals.RowGroups,
         signals.SignalTables,
     )
 }

@@ -9,6 +9,7 @@ import difflib
 
 from mlops_desk.domain.metric import Definition, Family
 from mlops_desk.metrics import (
+    adversarial,
     calibration,
     concept,
     contingency,
@@ -42,6 +43,7 @@ CATALOGUE: tuple[Definition, ...] = (
     *regression_fairness.DEFINITIONS,
     *quality.DEFINITIONS,
     *system.DEFINITIONS,
+    *adversarial.DEFINITIONS,
 )
 DEFINITIONS = CATALOGUE
 

@@ -12,24 +12,22 @@ from mlops_desk.aggregates.packing import packed, unpacked
 from mlops_desk.aggregates.plan import ScanPlan
 from mlops_desk.aggregates.slices import FeatureTables, OutcomeTables, together
 from mlops_desk.domain.errors import ExpressionFailure, UserError
-from mlops_desk.domain.metric import Measurement, MetricValue, SeriesKey, untested
+from mlops_desk.domain.metric import MetricValue, SeriesKey
 from mlops_desk.domain.model import Desk, Model
 from mlops_desk.domain.monitor import Monitor
 from mlops_desk.domain.overview import DataNote, NoteLevel
 from mlops_desk.domain.periods import in_local
 from mlops_desk.domain.progress import CancelToken, Progress, ProgressSink
 from mlops_desk.domain.slicing import Chunk, Split
-from mlops_desk.metrics.structure import schema_changes
 from mlops_desk.monitoring.alerting import AlertRule
-from mlops_desk.monitoring.answers import Answers
 from mlops_desk.monitoring.chunking import chunks_now, newest_row, versions_of
-from mlops_desk.monitoring.counting import ChangingFiles, ChunkId, CountedFiles, Counter, UnreadableFiles
+from mlops_desk.monitoring.counting import ChangingFiles, ChunkId, Counter, UnreadableFiles
+from mlops_desk.monitoring.extras import Extras, Tally
 from mlops_desk.monitoring.freshness import chunk_hours
 from mlops_desk.monitoring.inputs import Inputs, configuration_digest, find_inputs
-from mlops_desk.monitoring.label_lag import label_fronts, label_lag
 from mlops_desk.monitoring.preparation import Preparation, Prepared
 from mlops_desk.monitoring.remarks import remarks
-from mlops_desk.monitoring.requests import LABEL_LAG, SCHEMA_CHANGES, WHOLE_SEGMENT
+from mlops_desk.monitoring.requests import WHOLE_SEGMENT
 from mlops_desk.monitoring.rules import rules_of
 from mlops_desk.monitoring.series import ChunkTables, SeriesBuilder, Subject
 from mlops_desk.monitoring.signals import watches_signals
@@ -83,22 +81,6 @@ class Found:
             versions=self.versions,
             reference_text=self.reference_text,
         )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Tally:
-    """The files of a model counted under one plan.
-
-    Attributes
-    ----------
-    by_chunk : the files of each chunk. reference_name : names everything that the tables of the reference depend on.
-    """
-
-    plan: ScanPlan
-    counter: Counter
-    files: CountedFiles
-    by_chunk: dict[ChunkId, list[str]]
-    reference_name: str
 
 
 class ModelPass:
@@ -166,7 +148,7 @@ class ModelPass:
         base = digest((), configuration_digest(self._model), tally.reference_name)
         names = {ident: digest((), base, tally.files.chunk_fingerprint(tally.by_chunk[ident])) for ident in chunks}
         last = max((ident for ident in chunks if ident[0] is Split.ANALYSIS), default=None)
-        fronts = self._fronts(tally)
+        fronts = self._extras(prepared, tally).fronts()
         fronted = {i: f"{name}:{fronts[i]}" if i in fronts else name for i, name in names.items()}
         marked = {ident: name + (NEWEST if ident == last else "") for ident, name in fronted.items()}
         known = {split: self._store.chunk_fingerprints(self._model.id, split) for split in Split}
@@ -313,8 +295,8 @@ class ModelPass:
         some = {ident: tally.by_chunk.get(ident, []) for ident in stale}
         features, outcomes = tally.counter.features(tally.files, some), tally.counter.outcomes(tally.files, some)
         signals = tally.counter.signals(tally.files, some)
-        answers = self._answers(prepared, tally).of(tally.files, some, signals)
-        told = self._told_of_all(prepared, tally, some, features) if column is None else {}
+        extras = self._extras(prepared, tally)
+        known, answers = extras.reference_signals(), extras.answers(some, features, signals)
         segments = (
             [""] if column is None else sorted({*reference, *(name for found in features.values() for name in found)})
         )
@@ -337,60 +319,25 @@ class ModelPass:
                     features=features[ident].get(segment, NO_FEATURES),
                     outcomes=outcomes[ident].get(segment, NO_OUTCOMES) if has_task else None,
                     signals=signals[ident].get(segment),
-                    answers={**answers[ident].get(segment, {}), **told.get(ident, {})},
+                    answers=answers[ident].get(segment, {}),
                 )
                 for ident in own
             )
             whole = reference.get(segment, (NO_FEATURES, NO_OUTCOMES if has_task else None))
-            base = Slice(chunk=_whole_chunk(whole[0].rows), features=whole[0], outcomes=whole[1])
+            base = Slice(
+                chunk=_whole_chunk(whole[0].rows), features=whole[0], outcomes=whole[1], signals=known.get(segment)
+            )
             label = None if column is None else f"{column}={segment}"
-            sliced = SliceSet(segment=label, slices=slices, reference=base, newest=newest, now=self._now)
+            sliced = SliceSet(
+                segment=label, slices=slices, reference=base, newest=newest, now=self._now, reasons=extras.reasons
+            )
             chunks_of = partial(self._reference_chunks, tally, segment)
             found.append(Subject(slices=sliced, reference_name=tally.reference_name, reference_chunks=chunks_of))
         return found
 
-    def _fronts(self, tally: Tally) -> dict[ChunkId, int | None]:
-        """Up to when each chunk is labelled, where that is asked for."""
-        signals = tally.plan.signals
-        if signals is None or not signals.labelled_time:
-            return {}
-        return label_fronts(self._cache, self._model.id, tally.counter, tally.files, tally.by_chunk)
-
-    def _told_of_all(
-        self,
-        prepared: Prepared,
-        tally: Tally,
-        chunks: Mapping[ChunkId, Sequence[str]],
-        features: Mapping[ChunkId, Mapping[str, FeatureTables]],
-    ) -> dict[ChunkId, dict[str, Measurement]]:
-        """What is told of chunks as a whole: changes of their files' columns, and how far labels lag behind."""
-        of_file = {footer.file.fingerprint: footer.columns for footer in (*prepared.reference, *prepared.log)}
-        base = dict.fromkeys(
-            file for ident, own in tally.by_chunk.items() if ident[0] is Split.REFERENCE for file in own
-        )
-        roles, labels = self._model.columns, self._model.labels
-        left_out = [*roles.ignore, roles.target or "", labels.target if labels else ""]
-        fronts = self._fronts(tally)
-        told = {}
-        for ident, own in chunks.items():
-            changes = schema_changes([of_file[file] for file in own], [of_file[file] for file in base], left_out)
-            lag = untested("the model has no labels")
-            if ident in fronts and "" in features[ident]:
-                lag = label_lag(fronts[ident], features[ident][""].last, prepared.slicing)
-            told[ident] = {SCHEMA_CHANGES: changes, LABEL_LAG: lag}
-        return told
-
-    def _answers(self, prepared: Prepared, tally: Tally) -> Answers:
-        """What asks the engine about whole chunks."""
-        return Answers(
-            self._connection,
-            self._cache,
-            self._model.id,
-            tally.plan,
-            tally.counter,
-            groups=prepared.groups,
-            fresh=self._full,
-        )
+    def _extras(self, prepared: Prepared, tally: Tally) -> Extras:
+        """What of the chunks is told beside their tables."""
+        return Extras(self._connection, self._cache, self._model, prepared, tally, fresh=self._full)
 
     def _reference(self, tally: Tally) -> dict[str, tuple[FeatureTables, OutcomeTables | None]]:
         """The tables of the whole reference by segment value, kept once they are added."""

@@ -42,6 +42,7 @@ class SliceSet:
     Attributes
     ----------
     segment : `column=value`, None for all rows. newest : time of the newest row of the log.
+    reasons : why signals that are asked for cannot be counted, by metric.
     """
 
     segment: str | None
@@ -49,3 +50,4 @@ class SliceSet:
     reference: Slice
     newest: datetime | None
     now: datetime
+    reasons: Mapping[str, str] = field(default_factory=dict)
