@@ -6,7 +6,6 @@ replaced as a whole) once, so any thread may read and start or cancel runs while
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +17,7 @@ from mlops_desk.domain.evaluation import EvaluationOutcome
 from mlops_desk.domain.metric import SeriesKey
 from mlops_desk.domain.model import Desk, Model
 from mlops_desk.domain.overview import Distribution, Line, ModelStatus, Overview, Period
+from mlops_desk.domain.people import current_user as current_user  # for whoever starts or cancels runs here
 from mlops_desk.domain.progress import CancelToken, ProgressSink, no_progress
 from mlops_desk.domain.retraining import RetrainingRun
 from mlops_desk.domain.threshold import Alert
@@ -31,14 +31,6 @@ if TYPE_CHECKING:
     from mlops_desk.store.values import ValueTable
 
 ALL = Period()
-
-
-def current_user() -> str:
-    """The name under which what somebody does is written down."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):  # a user id without a name, as in some containers
-        return "unnamed user"
 
 
 def create_sample(folder: Path | None = None) -> Workspace:
@@ -101,10 +93,9 @@ class Workspace:
         """Evaluates what is new of some models (None: of all), or everything; raises WorkspaceBusy and Cancelled."""
         from mlops_desk.monitoring.evaluation import evaluate
         from mlops_desk.operations.history import prune
-        from mlops_desk.operations.input_watch import looked_at
 
         self.desk = self._configuration.latest(self.desk)
-        look, now = looked_at(self.desk)[0], _now()
+        look, now = self._watch.looked(self.desk), _now()
         outcome = evaluate(self.desk, models=models, full=full, progress=progress, cancel=cancel, now=now)
         self._watch.evaluated(look, models)
         self._record_ends()
@@ -169,9 +160,9 @@ class Workspace:
 
     def alerts(self, model: str | None = None) -> tuple[Alert, ...]:
         """Alerts of a model, or of all, in whatever state, the latest first."""
-        from mlops_desk.operations.alert_desk import alerts
+        from mlops_desk.operations import alert_desk
 
-        return alerts(self.desk, model, _now())
+        return alert_desk.alerts(self.desk, model, _now())
 
     def alert_events(self, alert_id: int) -> tuple[AlertEvent, ...]:
         """What became of an alert and who did it, the earliest first."""

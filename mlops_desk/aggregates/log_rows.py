@@ -33,21 +33,27 @@ def labelled_rows(source: Source, label: LabelPlan | None, *, part: str | None =
 
 
 def rows_of_chunks(
-    sources: Sequence[Source], chunks: Sequence[Mapping[int, int]], label: LabelPlan | None, columns: Mapping[str, str]
+    sources: Sequence[Source],
+    chunks: Sequence[Mapping[int, int]],
+    label: LabelPlan | None,
+    columns: Mapping[str, str],
+    times: Sequence[str] = (),
 ) -> str:
     """The rows of some chunks over several batches; `chunks` numbers the chunk of those parts of each batch that are of one.
 
-    `columns` are those of all files, so that batches go together.
+    `columns` are those of all files, so that batches go together; `times` are expressions of nanoseconds along the batches, if wanted.
     """
     found = []
     targets = {} if label is None else dict.fromkeys(label.names, label.type)
     names = ", ".join(quoted(name) for name in {**columns, **targets})
-    for source, numbers in zip(sources, chunks, strict=True):
+    for place, (source, numbers) in enumerate(zip(sources, chunks, strict=True)):
         cases = " ".join(f"when {part} then {chunk}" for part, chunk in numbers.items())
         part = f"case {source.part} {cases} end"
-        rows = labelled_rows(source, label, part=part)
+        rows = labelled_rows(source, label, part=part, time=times[place] if times else None)
         segment = "" if source.plan.segment is None else f"{SEGMENT}, "
-        found.append(f"select {PART}, {segment}{names} from {rows} where {PART} is not null")
+        found.append(
+            f"select {PART}, {segment}{f'{TIME}, ' if times else ''}{names} from {rows} where {PART} is not null"
+        )
     return f"({' union all '.join(found)})"
 
 

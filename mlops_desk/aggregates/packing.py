@@ -29,6 +29,7 @@ TYPES: dict[str, type] = {
         slices.FeatureTables,
         slices.OutcomeTables,
         sums.RowSums,
+        signals.RowGroups,
         signals.SignalTables,
     )
 }

@@ -138,19 +138,67 @@ class BusinessPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OutlierPlan:
+    """Medians and robust standard deviations (IQR / 1.349) of numeric columns in the reference, and the 99.9th percentile of its rows' largest deviation."""
+
+    columns: tuple[str, ...]
+    medians: tuple[float, ...]
+    scales: tuple[float, ...]
+    cutoff: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoundaryPlan:
+    """Which scores are close to the decision: from `lowest` to `highest`, both included."""
+
+    column: str
+    lowest: float
+    highest: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundedPlan:
+    """Which columns make a rounded row, and what its prediction is: logged, or the score held against a threshold."""
+
+    numeric: tuple[NumericPlan, ...]
+    categorical: tuple[str, ...]
+    prediction: str | None = None
+    score: str | None = None
+    threshold: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryPlan:
+    """How queries of requesters are looked at: scaled as outliers are; at most so many queries of so many requesters with more than `least`."""
+
+    requester: str
+    scale: OutlierPlan
+    rounded: RoundedPlan
+    requesters: int
+    queries: int
+    least: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SignalPlan:
     """What is counted for metrics that are of no single feature.
 
     Attributes
     ----------
     columns : (name, engine type) of every column over all files. label : labels as a column, None without any.
-    labelled_time : whether the time of the newest labelled row is asked for.
+    labelled_time : whether the time of the newest labelled row is asked for. reasons : why what is asked for cannot be counted, by metric.
     """
 
     columns: tuple[tuple[str, str], ...] = ()
     label: LabelPlan | None = None
     business: tuple[BusinessPlan, ...] = ()
     labelled_time: bool = False
+    outliers: OutlierPlan | None = None
+    boundary: BoundaryPlan | None = None
+    rounded: RoundedPlan | None = None
+    requester: str | None = None
+    queries: QueryPlan | None = None
+    reasons: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -142,7 +142,7 @@ def _numeric_plans(
     there = common_types(reference.footers)
     ranges = _ranges(connection, [name for name in names if name in there], reference)
     by_cell = [name for name in names if name in ranges and not wanted.exact(name, reference.rows)]
-    samples = _samples(connection, by_cell, reference)
+    samples = column_samples(connection, by_cell, reference)
     plans = {}
     for name in names:
         lowest, highest = ranges.get(name, (None, None))
@@ -175,7 +175,7 @@ def _ranges(connection: Connection, names: Sequence[str], reference: ReferenceRo
     return found
 
 
-def _samples(connection: Connection, names: Sequence[str], reference: ReferenceRows) -> dict[str, Floats]:
+def column_samples(connection: Connection, names: Sequence[str], reference: ReferenceRows) -> dict[str, Floats]:
     """Finite values of each column in a sample of the reference."""
     if not names:
         return {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from mlops_desk.aggregates.adversarial import near_boundary, outliers, requesters, rounded_rows
 from mlops_desk.aggregates.business import naming
 from mlops_desk.aggregates.log_rows import PART, SEGMENT, TIME, labelled_rows
 from mlops_desk.aggregates.plan import BusinessPlan, LabelPlan, SignalPlan
@@ -19,11 +20,22 @@ def scan_signals(source: Source, plan: SignalPlan, time: str | None) -> dict[Slo
     rows = {slot: count for slot, (count, _, _) in count_rows(source, slots, None).items()}
     sums = {one.id: _sums(source, plan.label, one, slots) for one in plan.business if one.terms}
     labelled = _labelled_times(source, plan, time, slots)
+    shares: dict[str, dict[int, tuple[int, int]]] = {}
+    if plan.outliers is not None:
+        shares["outlier_rate"] = outliers(source, plan.outliers, slots)
+    if plan.boundary is not None:
+        shares["boundary_rate"] = near_boundary(source, plan.boundary, slots)
+    rounded = {} if plan.rounded is None else rounded_rows(source, plan.rounded, slots)
+    busy = {} if plan.requester is None else requesters(source, plan.requester, slots)
     return {
         slots.all[slot]: SignalTables(
             rows=count,
             sums={name: found[slot] for name, found in sums.items() if slot in found},
             labelled_last=labelled.get(slot),
+            hits={name: found[slot][0] for name, found in shares.items()},
+            judged={name: found[slot][1] for name, found in shares.items()},
+            rounded=rounded.get(slot),
+            requesters=busy.get(slot),
         )
         for slot, count in rows.items()
     }

@@ -9,6 +9,7 @@ import difflib
 
 from mlops_desk.domain.metric import Definition, Family
 from mlops_desk.metrics import (
+    adversarial,
     calibration,
     concept,
     contingency,
@@ -52,6 +53,7 @@ CATALOGUE: tuple[Definition, ...] = (
     *estimated_fairness.DEFINITIONS,
     *quality.DEFINITIONS,
     *system.DEFINITIONS,
+    *adversarial.DEFINITIONS,
 )
 DEFINITIONS = CATALOGUE
 

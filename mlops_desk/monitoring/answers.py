@@ -1,21 +1,25 @@
-"""What the engine must be asked for each chunk: business metrics, by the formula of their sums or, where they do not add, over all rows.
+"""What the engine must be asked for each chunk: business metrics, by the formula of their sums or, where they do not add, over all rows, and
+how alike the queries of a requester are.
 
 An answer over all rows is kept under everything that it depends on, so it is asked anew only for chunks whose files or labels changed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import msgspec
 
+from mlops_desk.aggregates.adversarial import queries_of_requesters
 from mlops_desk.aggregates.business import value_of_sums, values_of_rows
-from mlops_desk.aggregates.plan import BusinessPlan, ScanPlan
+from mlops_desk.aggregates.numbering import Slicing, nanoseconds_sql
+from mlops_desk.aggregates.plan import BusinessPlan, ScanPlan, SignalPlan
 from mlops_desk.aggregates.signals import SignalTables
 from mlops_desk.aggregates.source import Source
-from mlops_desk.domain.metric import Measurement
+from mlops_desk.domain.metric import Measurement, untested
 from mlops_desk.domain.slicing import Split
+from mlops_desk.metrics.adversarial import QUERY_SIMILARITY, Queries, query_similarity
 from mlops_desk.metrics.business import business_value
 from mlops_desk.monitoring.counting import ChunkId, CountedFiles, Counter
 from mlops_desk.warehouse.cache import Cache
@@ -23,9 +27,13 @@ from mlops_desk.warehouse.connection import Connection
 from mlops_desk.warehouse.discovery import digest
 from mlops_desk.warehouse.footers import Footer
 
-Answered = dict[ChunkId, dict[str, dict[str, Measurement]]]
-"""Measurements by chunk, segment value (empty for all rows) and metric."""
+Told = dict[str, dict[str, Measurement]]
+"""Measurements by segment value (empty for all rows) and metric."""
+Kept = dict[str, dict[str, tuple[float | None, str | None]]]
+"""The same as it is kept: a value, or the reason why there is none."""
 Groups = Sequence[tuple[Sequence[Footer], Split | None]]
+CHUNKS_AT_ONCE = 8
+"""Of which the queries of requesters are in memory together."""
 
 
 class Answers:
@@ -40,14 +48,17 @@ class Answers:
         counter: Counter,
         *,
         groups: Groups,
+        slicing: Slicing,
         fresh: bool,
     ) -> None:
         self._connection = connection
         self._cache = cache
         self._model = model
-        self._plan = plan
+        self._signals = plan.signals or SignalPlan()
+        self._whole = [one for one in self._signals.business if not one.terms]
         self._counter = counter
         self._groups = groups
+        self._slicing = slicing
         self._fresh = fresh
 
     def of(
@@ -55,77 +66,105 @@ class Answers:
         files: CountedFiles,
         chunks: Mapping[ChunkId, Sequence[str]],
         signals: Mapping[ChunkId, Mapping[str, SignalTables]],
-    ) -> Answered:
+    ) -> dict[ChunkId, Told]:
         """The answers about some chunks, given their files and their signals."""
-        found: Answered = {chunk: {} for chunk in chunks}
-        business = () if self._plan.signals is None else self._plan.signals.business
-        for plan in business:
-            if plan.terms:
-                for chunk, segments in signals.items():
-                    for segment, tables in segments.items():
-                        value = value_of_sums(self._connection, plan, tables.sums[plan.id])
-                        found[chunk].setdefault(segment, {})[plan.id] = business_value(value)
-        whole = [plan for plan in business if not plan.terms]
-        if whole:
-            for chunk, answered in self._over_rows(files, chunks, whole).items():
-                for segment, values in answered.items():
-                    own = {name: business_value(value) for name, value in values.items()}
-                    found[chunk].setdefault(segment, {}).update(own)
+        found = self._over_rows(files, chunks)
+        for plan in self._signals.business:
+            for chunk, segments in signals.items() if plan.terms else ():
+                for segment, tables in segments.items():
+                    found[chunk].setdefault(segment, {})[plan.id] = self._of_sums(plan, tables)
         return found
 
-    def _over_rows(
-        self, files: CountedFiles, chunks: Mapping[ChunkId, Sequence[str]], plans: Sequence[BusinessPlan]
-    ) -> dict[ChunkId, dict[str, dict[str, float | None]]]:
+    def _of_sums(self, plan: BusinessPlan, tables: SignalTables) -> Measurement:
+        return business_value(value_of_sums(self._connection, plan, tables.sums[plan.id]))
+
+    def _over_rows(self, files: CountedFiles, chunks: Mapping[ChunkId, Sequence[str]]) -> dict[ChunkId, Told]:
         """The answers over all rows of chunks, those that are known without asking."""
+        found: dict[ChunkId, Told] = {chunk: {} for chunk in chunks}
+        if not self._whole and self._signals.queries is None:
+            return found
         keys = {chunk: self._key(files, chunk, own) for chunk, own in chunks.items()}
         known = {} if self._fresh else self._cache.get(keys.values())
-        found: dict[ChunkId, dict[str, dict[str, float | None]]] = {}
         for chunk, key in keys.items():
             if key in known:
-                found[chunk] = msgspec.msgpack.decode(known[key], type=dict[str, dict[str, float | None]])
-        asked = [chunk for chunk in chunks if chunk not in found]
+                found[chunk] = _measured(msgspec.msgpack.decode(known[key], type=Kept))
         for split in Split:
-            some = {chunk: chunks[chunk] for chunk in asked if chunk[0] is split}
-            if some:
-                answered = self._asked(some, plans)
-                bodies = {keys[chunk]: msgspec.msgpack.encode(answered[chunk]) for chunk in some}
-                self._cache.put(bodies)
-                found |= answered
+            asked = {chunk: own for chunk, own in chunks.items() if chunk[0] is split and keys[chunk] not in known}
+            if asked:
+                found |= self._asked(asked)
+                self._cache.put({keys[chunk]: msgspec.msgpack.encode(_kept(found[chunk])) for chunk in asked})
         return found
 
     def _key(self, files: CountedFiles, chunk: ChunkId, own: Sequence[str]) -> str:
         named = digest((), files.chunk_fingerprint(own), f"{chunk[0].value}:{chunk[1]}")
         return f"{self._model}:A:{named}"
 
-    def _asked(
-        self, chunks: Mapping[ChunkId, Sequence[str]], plans: Sequence[BusinessPlan]
-    ) -> dict[ChunkId, dict[str, dict[str, float | None]]]:
+    def _asked(self, chunks: Mapping[ChunkId, Sequence[str]]) -> dict[ChunkId, Told]:
         """Asks the engine about chunks of one split."""
-        idents, signals = list(chunks), self._plan.signals
-        place = {chunk: number for number, chunk in enumerate(idents)}
-        wanted = {file for own in chunks.values() for file in own}
-        found: dict[ChunkId, dict[str, dict[str, float | None]]] = {chunk: {} for chunk in chunks}
-        if signals is None:
+        idents = list(chunks)
+        found: dict[ChunkId, Told] = {chunk: {} for chunk in chunks}
+        if self._whole:
+            with self._opened(chunks) as (sources, numbers):
+                for plan in self._whole:
+                    for place, segment, value in values_of_rows(plan, self._signals, sources, numbers):
+                        found[idents[place]].setdefault(segment, {})[plan.id] = business_value(value)
+        for at in range(0, len(idents) if self._signals.queries else 0, CHUNKS_AT_ONCE):
+            some = idents[at : at + CHUNKS_AT_ONCE]
+            with self._opened({chunk: chunks[chunk] for chunk in some}) as (sources, numbers):
+                for (place, segment), requesters in self._queries(sources, numbers).items():
+                    found[some[place]].setdefault(segment, {})[QUERY_SIMILARITY] = query_similarity(requesters)
+            for chunk in some:
+                found[chunk].setdefault("", {}).setdefault(QUERY_SIMILARITY, query_similarity(()))
+        return found
+
+    def _queries(
+        self, sources: Sequence[Source], numbers: Sequence[Mapping[int, int]]
+    ) -> dict[tuple[int, str], list[Queries]]:
+        """The queries of the busiest requesters by chunk and segment value."""
+        found: dict[tuple[int, str], list[Queries]] = {}
+        if self._signals.queries is None:
             return found
+        times = [nanoseconds_sql(self._slicing, one.batch.footers[0], "log.") or "null::BIGINT" for one in sources]
+        for place, segment, points, categories, predictions in queries_of_requesters(
+            self._signals, self._signals.queries, sources, numbers, times
+        ):
+            one = Queries(points=points, categories=categories, predictions=predictions)
+            found.setdefault((place, segment), []).append(one)
+        return found
+
+    @contextmanager
+    def _opened(
+        self, chunks: Mapping[ChunkId, Sequence[str]]
+    ) -> Iterator[tuple[Sequence[Source], Sequence[Mapping[int, int]]]]:
+        """The files of chunks as something to query, and for each which of its parts belong to which chunk, by its place."""
+        from contextlib import ExitStack
+
+        place = {chunk: number for number, chunk in enumerate(chunks)}
+        wanted = {file for own in chunks.values() for file in own}
         with ExitStack() as stack:
             sources: list[Source] = []
             numbers: list[dict[int, int]] = []
             for footers, split in self._groups:
                 for batch in self._counter.batches(self._needed(footers, wanted), split):
-                    parts = {
-                        index: place[part.split, part.number]
-                        for index, part in enumerate(batch.parts)
-                        if (part.split, part.number) in place
-                    }
+                    named = {index: (part.split, part.number) for index, part in enumerate(batch.parts)}
+                    parts = {index: place[chunk] for index, chunk in named.items() if chunk in place}
                     if parts:
                         sources.append(stack.enter_context(self._counter.opened(batch)))
                         numbers.append(parts)
-            for plan in plans:
-                for chunk, segment, value in values_of_rows(plan, signals, sources, numbers):
-                    found[idents[chunk]].setdefault(segment, {})[plan.id] = value
-        return found
+            yield sources, numbers
 
     def _needed(self, footers: Sequence[Footer], wanted: set[str]) -> Sequence[Footer]:
         """The files to number: those of the chunks, or all where the place among all rows decides."""
         chosen = [footer for footer in footers if footer.file.fingerprint in wanted]
         return footers if chosen and self._counter.by_order else chosen
+
+
+def _kept(told: Told) -> Kept:
+    return {segment: {name: (one.value, one.reason) for name, one in own.items()} for segment, own in told.items()}
+
+
+def _measured(kept: Kept) -> Told:
+    return {
+        segment: {name: untested(reason) if reason else Measurement(value) for name, (value, reason) in own.items()}
+        for segment, own in kept.items()
+    }

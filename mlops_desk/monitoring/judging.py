@@ -28,6 +28,8 @@ GROWING = (
     "false_positive",
     "false_negative",
     "confusion",
+    "near_duplicate_rate",
+    "flip_rate",
 )
 """Metrics that grow with the rows: a chunk's is compared with the reference's average chunk, not with its whole."""
 

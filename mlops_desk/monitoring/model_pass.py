@@ -20,8 +20,9 @@ from mlops_desk.domain.slicing import Chunk, Split
 from mlops_desk.monitoring.alerting import AlertRule
 from mlops_desk.monitoring.chunk_facts import new_segments, watched_segments
 from mlops_desk.monitoring.chunking import chunks_now, newest_row, reference_text, versions_of
-from mlops_desk.monitoring.counting import ChunkId, CountedFiles, Counter
+from mlops_desk.monitoring.counting import ChunkId, Counter
 from mlops_desk.monitoring.expecting import ExpectedCounter
+from mlops_desk.monitoring.extras import Extras, Tally
 from mlops_desk.monitoring.freshness import chunk_hours
 from mlops_desk.monitoring.inputs import Inputs, configuration_digest
 from mlops_desk.monitoring.known_classes import unknown_classes
@@ -34,7 +35,6 @@ from mlops_desk.monitoring.rules import rules_of
 from mlops_desk.monitoring.series import ChunkTables, SeriesBuilder, Subject
 from mlops_desk.monitoring.signals import watches_signals
 from mlops_desk.monitoring.slice_set import Slice, SliceSet
-from mlops_desk.monitoring.telling import Telling
 from mlops_desk.store.archive import Store
 from mlops_desk.store.distributions import Histogram
 from mlops_desk.store.records import LogSummary
@@ -86,22 +86,6 @@ class Found:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Tally:
-    """The files of a model counted under one plan.
-
-    Attributes
-    ----------
-    by_chunk : the files of each chunk. reference_name : names everything that the tables of the reference depend on.
-    """
-
-    plan: ScanPlan
-    counter: Counter
-    files: CountedFiles
-    by_chunk: dict[ChunkId, list[str]]
-    reference_name: str
-
-
 class ModelPass:
     """Counts, measures and judges one model."""
 
@@ -148,7 +132,7 @@ class ModelPass:
         base = digest((), configuration_digest(self._model), tally.reference_name)
         names = {ident: digest((), base, tally.files.chunk_fingerprint(tally.by_chunk[ident])) for ident in chunks}
         last = max((ident for ident in chunks if ident[0] is Split.ANALYSIS), default=None)
-        fronts = self._telling(prepared, tally).fronts()
+        fronts = self._extras(prepared, tally).fronts()
         fronted = {i: f"{name}:{fronts[i]}" if i in fronts else name for i, name in names.items()}
         marked = {ident: name + (NEWEST if ident == last else "") for ident, name in fronted.items()}
         known = {split: self._store.chunk_fingerprints(self._model.id, split) for split in Split}
@@ -315,7 +299,8 @@ class ModelPass:
         of_reference = partial(self._reference_tables, tally, features, outcomes)
         reference = self._reference(tally, of_reference)
         signals = tally.counter.signals(tally.files, some)
-        answers = self._telling(prepared, tally).told(some, features, signals, of_all=column is None)
+        extras = self._extras(prepared, tally)
+        known, answers = extras.reference_signals(), extras.answers(some, features, signals)
         own_values = {ident: [*tables] for ident, tables in features.items()}
         if column is not None:
             own_values = {ident: new_segments(tables, reference)[0] for ident, tables in features.items()}
@@ -350,6 +335,7 @@ class ModelPass:
                 outcomes=whole[1],
                 expected=expected_whole.get(segment),
                 learned=learned.reference(segment),
+                signals=known.get(segment),
             )
             label = None if column is None else f"{column}={segment}"
             sliced = SliceSet(
@@ -358,25 +344,16 @@ class ModelPass:
                 reference=base,
                 newest=newest,
                 now=self._now,
+                reasons=extras.reasons,
                 class_calibrators=None if counter is None else counter.calibrators.get(segment),
             )
             chunks_of = partial(_chunk_tables, of_reference, segment)
             found.append(Subject(slices=sliced, reference_name=tally.reference_name, reference_chunks=chunks_of))
         return found
 
-    def _telling(self, prepared: Prepared, tally: Tally) -> Telling:
-        """What is told of the chunks of a tally beside their tables."""
-        return Telling(
-            connection=self._connection,
-            cache=self._cache,
-            model=self._model,
-            plan=tally.plan,
-            prepared=prepared,
-            counter=tally.counter,
-            files=tally.files,
-            by_chunk=tally.by_chunk,
-            fresh=self._full,
-        )
+    def _extras(self, prepared: Prepared, tally: Tally) -> Extras:
+        """What of the chunks is told beside their tables."""
+        return Extras(self._connection, self._cache, self._model, prepared, tally, fresh=self._full)
 
     def _expected(
         self,

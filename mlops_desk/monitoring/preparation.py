@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from mlops_desk.aggregates.adversarial_planning import AdversarialFit
 from mlops_desk.aggregates.numbering import Slicing, local_sql
 from mlops_desk.aggregates.parts import ReferencePeriod, TimeColumn, has_offset, split_of_file
 from mlops_desk.aggregates.plan import FORMAT, LabelPlan, ScanPlan
@@ -376,7 +378,9 @@ class Preparation:
                 labels=classes,
                 differing=differing.items(),
             )
-            plan = replace(plan, signals=signal_plan(self._connection, self._model, self._monitors, both, label))
+            fit = partial(AdversarialFit, self._connection, self._model, columns, plan, rows)
+            signals = signal_plan(self._connection, self._model, self._monitors, both, label, fit)
+            plan = replace(plan, signals=signals)
             body = msgspec.json.encode((columns, plan))
             self._cache.put({key: body})
         return msgspec.json.decode(body, type=tuple[tuple[Column, ...], ScanPlan])
@@ -436,10 +440,6 @@ class Preparation:
             if column.role is Role.IGNORED and column.name not in said:
                 text = f"column {column.name!r} is not compared: {column.reason}"
                 self._note(NoteLevel.NOTICE, "column_ignored", column.name, text)
-        requester = self._model.columns.requester
-        if requester is not None:
-            text = f"requester column {requester!r}: this version computes no metric of it"
-            self._note(NoteLevel.NOTICE, "requester_unused", requester, text)
         if self._model.gate is not None:
             self._note(
                 NoteLevel.NOTICE,

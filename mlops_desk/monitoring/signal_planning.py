@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from mlops_desk.aggregates.adversarial_planning import AdversarialFit, QueryLimits
 from mlops_desk.aggregates.plan import BusinessPlan, LabelPlan, SignalPlan
 from mlops_desk.domain.model import Model
 from mlops_desk.domain.monitor import Monitor
 from mlops_desk.domain.schema import Task
+from mlops_desk.metrics.adversarial import DEFINITIONS, LEAST_DISTANCES, QUERIES_AT_MOST, REQUESTERS_AT_MOST
 from mlops_desk.monitoring.label_lag import asks_for_lag
+from mlops_desk.monitoring.requests import asks_for
 from mlops_desk.warehouse.aggregate_check import checked_aggregate
 from mlops_desk.warehouse.connection import Connection
 from mlops_desk.warehouse.footers import Footer
 from mlops_desk.warehouse.schema import common_types, widest
+
+QUERY_LIMITS = QueryLimits(requesters=REQUESTERS_AT_MOST, queries=QUERIES_AT_MOST, least=LEAST_DISTANCES)
 
 
 def signal_plan(
@@ -21,24 +26,28 @@ def signal_plan(
     monitors: Sequence[Monitor],
     types: Mapping[str, str],
     label: LabelPlan | None,
+    fit: Callable[[], AdversarialFit],
 ) -> SignalPlan | None:
-    """The plan of the signals of a model, None where nobody asks for any. `types` are those of all columns of log and reference.
+    """The plan of the signals of a model, None where nobody asks for any. `types` are those of all columns of log and reference;
+    `fit` is what fits adversarial metrics, asked only where they are.
 
     Raises UserError for business SQL that is no aggregate over these columns.
     """
     lag = asks_for_lag(monitors) and label is not None
-    if not model.business and not lag:
+    asked = {one.id for one in DEFINITIONS if any(asks_for(monitor, one.id, one.family) for monitor in monitors)}
+    if not model.business and not lag and not asked:
         return None
     seen = {**types, **({} if label is None else dict.fromkeys(label.names, label.type))}
     business = []
     for metric in model.business:
         place = f"desk.toml: models.{model.id}.business.{metric.id}"
-        found = checked_aggregate(connection, metric.sql, seen, place)
+        taken = checked_aggregate(connection, metric.sql, seen, place)
         plan = BusinessPlan(
-            id=metric.id, sql=metric.sql, place=place, terms=found.terms, types=found.types, formula=found.formula
+            id=metric.id, sql=metric.sql, place=place, terms=taken.terms, types=taken.types, formula=taken.formula
         )
         business.append(plan)
-    return SignalPlan(columns=tuple(types.items()), label=label, business=tuple(business), labelled_time=lag)
+    found = SignalPlan(columns=tuple(types.items()), label=label, business=tuple(business), labelled_time=lag)
+    return fit().added_to(found, asked, QUERY_LIMITS) if asked else found
 
 
 def label_plan(

@@ -1,4 +1,4 @@
-"""Signals that are of no single feature: how the service runs, and what it is worth. What the scan must count for them, and their values.
+"""Signals that are of no single feature: how the service runs, what it is worth, whether it is attacked. What the scan must count for them, and their values.
 
 Latency is measured where `columns.latency` names a column; a row is unanswered where an output that the model logs has no usable value.
 """
@@ -13,14 +13,15 @@ from mlops_desk.domain.metric import Family, Measurement, untested
 from mlops_desk.domain.model import Model
 from mlops_desk.domain.monitor import Monitor
 from mlops_desk.domain.schema import Column
-from mlops_desk.metrics import system
+from mlops_desk.metrics import adversarial, system
+from mlops_desk.metrics.quality import rate
 from mlops_desk.monitoring.requests import Request, asks_for, requests_of
 from mlops_desk.monitoring.slice_set import Slice, SliceSet
 from mlops_desk.warehouse.schema import is_number
 
-SIGNAL_FAMILIES = (Family.SYSTEM, Family.BUSINESS)
+SIGNAL_FAMILIES = (Family.SYSTEM, Family.BUSINESS, Family.ADVERSARIAL)
 """Families whose values come from a slice's tables one by one."""
-COUNTED_APART = (Family.BUSINESS,)
+COUNTED_APART = (Family.BUSINESS, Family.ADVERSARIAL)
 """Those of them that the scan only counts where somebody asks."""
 
 
@@ -62,9 +63,33 @@ def signal(model: Model, slices: SliceSet, request: Request, one: Slice) -> Meas
     """A request's value of a slice."""
     if one.features.rows == 0:
         return untested("no rows")
-    if request.definition.family is Family.BUSINESS:
-        return one.answers.get(request.definition.id, untested("it is only asked of chunks"))
+    metric = request.definition.id
+    if request.definition.family is Family.BUSINESS or metric == adversarial.QUERY_SIMILARITY:
+        return one.answers.get(metric, untested(slices.reasons.get(metric, "it is only asked of chunks")))
+    if request.definition.family is Family.ADVERSARIAL:
+        return _adversarial(slices, request, one)
     return _system(model, slices, request, one)
+
+
+def _adversarial(slices: SliceSet, request: Request, one: Slice) -> Measurement:
+    """One of the signs of an attack."""
+    metric, min_rows, tables = request.definition.id, request.monitor.min_rows, one.signals
+    if metric in slices.reasons or tables is None:
+        return untested(slices.reasons.get(metric, "it was not counted"))
+    if metric in tables.judged:
+        return rate(tables.hits[metric], tables.judged[metric], min_rows)
+    if metric == adversarial.REQUESTER_CONCENTRATION:
+        busy = tables.requesters
+        return (
+            untested("no row names a requester")
+            if busy is None
+            else adversarial.requester_concentration(busy, min_rows)
+        )
+    if tables.rounded is None:
+        return untested("it was not counted")
+    if metric == adversarial.FLIP_RATE:
+        return adversarial.flip_rate(tables.rounded, min_rows)
+    return adversarial.near_duplicate_rate(tables.rounded, min_rows)
 
 
 def _system(model: Model, slices: SliceSet, request: Request, one: Slice) -> Measurement:

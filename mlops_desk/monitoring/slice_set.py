@@ -49,6 +49,7 @@ class SliceSet:
     ----------
     segment : `column=value`, None for all rows. newest : time of the newest row of the log.
     class_calibrators : of a multiclass model, where estimates are asked for and the reference has such rows.
+    reasons : why signals that are asked for cannot be counted, by metric.
     """
 
     segment: str | None
@@ -56,6 +57,7 @@ class SliceSet:
     reference: Slice
     newest: datetime | None
     now: datetime
+    reasons: Mapping[str, str] = field(default_factory=dict)
     class_calibrators: ClassCalibrators | None = None
 
     @property

@@ -59,6 +59,11 @@ class InputWatch:
         self._seen = now
         return settled and any(now[model] != evaluated for model, evaluated in self._known(desk, now))
 
+    @staticmethod
+    def looked(desk: Desk) -> Look:
+        """What there is of each model now, for `evaluated`."""
+        return looked_at(desk)[0]
+
     def evaluated(self, look: Look, models: Sequence[str] | None) -> None:
         """Remembers a look that an evaluation of some models (None: of all) was begun with, whatever came of it."""
         self._evaluated |= {model: seen for model, seen in look.items() if models is None or model in models}

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,8 @@ def rows_of(day: int, rows: int = ROWS) -> dict[str, np.ndarray]:
     if day == DAYS - 1:  # a day that goes on
         midnight = columns["ts"][0].replace(hour=0, minute=0)
         columns["ts"] = np.array([midnight + (moment - midnight) / 2 for moment in columns["ts"]], dtype=object)
+    moments = zip(columns["ts"], range(rows), strict=True)
+    columns["ts"] = np.array([moment + timedelta(microseconds=row) for moment, row in moments], dtype=object)
     columns["repaid"] = truth(day, 0, rows).astype(object)
     columns["ms"] = np.asarray(rng.lognormal(3, 1, rows).round(1), dtype=object)
     columns["ms"][rng.random(rows) < 0.1] = None

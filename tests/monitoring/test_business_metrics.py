@@ -159,3 +159,27 @@ def test_a_monitor_may_name_them_and_a_wrong_name_is_refused(tmp_path: Path) -> 
     write_desk(tmp_path, LOGS, BY_PERIOD, COLUMNS, DAILY, ENTRY.format("ages", "sum(age)"), monitor.format("agess"))
     with pytest.raises(Exception, match="there is no metric 'agess'"):
         raise AssertionError(run(tmp_path).failure)
+
+
+CLASHING = ("p", "s", "t", "n", "v", "m", "h", "o", "x", "log", "label", "part", "a0", "t0", "side")
+"""Names that queries use themselves."""
+
+
+def test_columns_may_be_named_as_queries_name_theirs(tmp_path: Path) -> None:
+    folder = tmp_path / "desk"
+    asked = '[[models.monitors]]\nfamily = "adversarial"\nsegments = ["*", "kind"]\n'
+    sums = "".join(ENTRY.format(f"sum_{name}", f"sum({name}) / count(*)") for name in CLASHING)
+    most = "".join(ENTRY.format(f"most_{name}", f"max({name})") for name in CLASHING)
+    write_desk(folder, LOGS, BY_PERIOD, COLUMNS, DAILY, asked, sums, most)
+    for day in range(DAYS):
+        rows = rows_of(day)
+        del rows["x"]
+        rows |= {name: np.arange(120, dtype=object) + place for place, name in enumerate(CLASHING)}
+        write_rows(folder / "logs" / f"{day:02}.parquet", rows)
+    assert run(folder).failure is None
+    found = kept(folder)
+    for place, name in enumerate(CLASHING):
+        assert value_of(found, f"sum_{name}", 5)["value"] == pytest.approx(59.5 + place)
+        assert value_of(found, f"most_{name}", 5)["value"] == 119 + place
+    assert value_of(found, "outlier_rate", 5)["value"] == 0
+    assert value_of(found, "query_similarity", 5)["value"] is not None
