@@ -17,7 +17,6 @@ from mlops_desk.domain.evaluation import EvaluationOutcome
 from mlops_desk.domain.metric import SeriesKey
 from mlops_desk.domain.model import Desk, Model
 from mlops_desk.domain.overview import Distribution, Line, ModelStatus, Overview, Period
-from mlops_desk.domain.people import current_user as current_user  # for whoever starts or cancels runs here
 from mlops_desk.domain.progress import CancelToken, ProgressSink, no_progress
 from mlops_desk.domain.retraining import RetrainingRun
 from mlops_desk.domain.threshold import Alert

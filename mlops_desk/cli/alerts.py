@@ -5,7 +5,8 @@ from __future__ import annotations
 from mlops_desk import theme
 from mlops_desk.cli.call import Call
 from mlops_desk.cli.workspaces import OPEN, alert_json, alert_table, moment_json, opened
-from mlops_desk.workspace import Workspace, current_user
+from mlops_desk.domain.people import current_user
+from mlops_desk.workspace import Workspace
 
 
 def alerts(call: Call) -> int:

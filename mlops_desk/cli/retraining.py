@@ -11,9 +11,10 @@ from mlops_desk.cli.call import Call
 from mlops_desk.cli.interruption import interruptible
 from mlops_desk.cli.workspaces import Json, moment_json, opened, shell_word
 from mlops_desk.domain.errors import Cancelled, RunFailed, UserError
+from mlops_desk.domain.people import current_user
 from mlops_desk.domain.progress import CancelToken
 from mlops_desk.domain.retraining import RetrainingRun, RunState
-from mlops_desk.workspace import Workspace, current_user
+from mlops_desk.workspace import Workspace
 
 UNREADABLE = "unreadable"
 END_SECONDS = 15.0

@@ -199,7 +199,7 @@ class Desk(QObject):
             return
 
         def work() -> RetrainingRun:
-            from mlops_desk.workspace import current_user
+            from mlops_desk.domain.people import current_user
 
             if trust:
                 workspace.trust()
@@ -214,7 +214,7 @@ class Desk(QObject):
             return
 
         def work() -> None:
-            from mlops_desk.workspace import current_user
+            from mlops_desk.domain.people import current_user
 
             workspace.cancel_run(run_id, current_user())
 
