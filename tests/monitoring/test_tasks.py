@@ -14,7 +14,7 @@ from tests.monitoring.desks import DAILY, LOGS, assert_same, day_rows, kept, run
 
 PERIOD = "[models.reference]\nfrom = 2024-02-26\nto = 2024-03-01\n"
 CELLS = '[[models.monitors]]\nfamily = "{}"\nexact_rows = 0\nmin_rows = 10\n'
-FAMILIES = ("performance", "data_quality", "fairness", "label_drift", "prediction_drift")
+FAMILIES = ("performance", "data_quality", "fairness", "label_drift", "prediction_drift", "adversarial", "system")
 COMMON = 'timestamp = "ts"\nid = "id"\nprotected = ["sex"]\n'
 TASKS = {
     "regression": 'prediction = "price"\ntarget = "paid"\n',
