@@ -32,7 +32,7 @@ Told = dict[str, dict[str, Measurement]]
 Kept = dict[str, dict[str, tuple[float | None, str | None]]]
 """The same as it is kept: a value, or the reason why there is none."""
 Groups = Sequence[tuple[Sequence[Footer], Split | None]]
-CHUNKS_AT_ONCE = 8
+CHUNKS_AT_ONCE = 4
 """Of which the queries of requesters are in memory together."""
 
 
@@ -145,7 +145,8 @@ class Answers:
             sources: list[Source] = []
             numbers: list[dict[int, int]] = []
             for footers, split in self._groups:
-                for batch in self._counter.batches(self._needed(footers, wanted), split):
+                needed = self._needed(footers, wanted)
+                for batch in self._counter.batches(needed, split) if needed else ():
                     named = {index: (part.split, part.number) for index, part in enumerate(batch.parts)}
                     parts = {index: place[chunk] for index, chunk in named.items() if chunk in place}
                     if parts:

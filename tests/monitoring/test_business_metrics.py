@@ -1,5 +1,6 @@
 """Business SQL in whole evaluations, against plain Python over the rows, with labels that arrive late."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from mlops_desk.domain.metric import Direction
 from mlops_desk.domain.model import BusinessMetric
 from mlops_desk.metrics.business import business_definition
 from tests.aggregates.logs import written
-from tests.monitoring.desks import BY_PERIOD, DAILY, LABELS, LOGS, assert_same, kept, run, truth, write_desk
+from tests.monitoring.desks import BY_PATH, BY_PERIOD, DAILY, LABELS, LOGS, assert_same, kept, run, truth, write_desk
 from tests.monitoring.signal_desks import COLUMNS, DAYS, in_steps, rows_of, value_of, write_rows
 
 PROFIT = "sum(case when y_pred = 1 and repaid = 1 then 300 when y_pred = 1 then -2000 else 0 end)"
@@ -128,7 +129,7 @@ def test_sql_without_an_answer_is_named(tmp_path: Path, sql: str, why: str) -> N
         write_rows(tmp_path / "logs" / f"{day:02}.parquet", rows_of(day))
     failure = run(tmp_path).failure
     assert failure is not None
-    assert failure.startswith("desk.toml: models.m.business.bad: ")
+    assert re.search(r"desk\.toml:\d+: models\.m\.business\.bad: ", failure)
     assert why in failure
 
 
@@ -183,3 +184,17 @@ def test_columns_may_be_named_as_queries_name_theirs(tmp_path: Path) -> None:
         assert value_of(found, f"most_{name}", 5)["value"] == 119 + place
     assert value_of(found, "outlier_rate", 5)["value"] == 0
     assert value_of(found, "query_similarity", 5)["value"] is not None
+
+
+@pytest.mark.parametrize("chunks", ["[models.chunks]\nsize = 100\n", DAILY])
+def test_a_reference_of_its_own_files(tmp_path: Path, chunks: str) -> None:
+    write_desk(tmp_path, LOGS, BY_PATH, COLUMNS, chunks, entries().replace("repaid", "y_pred"))
+    for day in range(DAYS):
+        write_rows(tmp_path / ("reference" if day < 4 else "logs") / f"{day:02}.parquet", rows_of(day))
+    assert run(tmp_path).failure is None
+    found = kept(tmp_path)
+    values = [row["value"] for row in found.values.values() if row["metric"] == "typical_age"]
+    assert len(values) == len(found.chunks)
+    ages = np.concatenate([rows_of(day)["age"].astype(float) for day in range(4)])
+    first = next(row for row in found.values.values() if row["metric"] == "typical_age" and row["split"] == "reference")
+    assert first["value"] == np.median(ages[: 100 if chunks != DAILY else 120])

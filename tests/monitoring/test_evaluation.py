@@ -54,6 +54,16 @@ min_group_rows = 5
 metrics = ["accuracy", "roc_auc", "log_loss"]
 min_rows = 10
 segments = ["*", "sex"]
+[[models.monitors]]
+metrics = ["label_lag_hours", "schema_changes", "constant_columns", "error_rate", "outlier_rate", "boundary_rate", "flip_rate"]
+min_rows = 10
+segments = ["*", "kind"]
+[[models.business]]
+id = "right"
+sql = "sum(case when y_pred = repaid then 1 else 0 end) / count(*)"
+[[models.business]]
+id = "typical"
+sql = "median(age) + count(repaid)"
 """
 RULES = {
     "days": DAILY,

@@ -38,7 +38,11 @@ FAMILIES = (
     "concept_drift",
     "label_drift",
     "prediction_drift",
+    "adversarial",
+    "system",
 )
+OF_CLASSES = ("estimated_fairness", "concept_drift")
+"""Families of which a regression has no metric, so that nobody may ask for them."""
 COMMON = 'timestamp = "ts"\nid = "id"\nprotected = ["sex"]\n'
 TASKS = {
     "regression": 'prediction = "price"\ntarget = "paid"\n',
@@ -71,6 +75,7 @@ def rows_of(task: str, day: int) -> dict[str, Any]:
 
 def desk(folder: Path, task: str, families: tuple[str, ...] = FAMILIES) -> None:
     kind = {"classes as floats": "multiclass", "none": ""}.get(task, task)
+    families = tuple(one for one in families if task != "regression" or one not in OF_CLASSES)
     monitors = [CELLS.format(family) for family in (families if kind else ("data_drift", "data_quality"))]
     columns = f"[models.columns]\n{COMMON}{TASKS[task]}"
     write_desk(folder, LOGS, PERIOD, columns, DAILY, *monitors, task=f'task = "{kind}"\n' if kind else "")
@@ -112,6 +117,7 @@ def test_what_only_the_reference_has_is_told_step_by_step_as_at_once(tmp_path: P
         *(
             f'[[models.monitors]]\nfamily = "{family}"\nmin_group_rows = 5\n'
             for family in ("fairness", "estimated_fairness")
+            if task != "regression" or family not in OF_CLASSES
         ),
         '[[models.monitors]]\nfamily = "estimated_performance"\n',
     ]
