@@ -245,7 +245,7 @@ class Measurer:
         if family is Family.MULTIVARIATE_DRIFT:
             return _readings(self._multivariate(one, monitor.min_rows))
         if family is Family.ESTIMATED_PERFORMANCE:
-            return self._estimates(one, outcomes, monitor.min_rows)
+            return self._by_reference(self._estimates(one, outcomes, monitor.min_rows))
         if outcomes is None:
             return ()
         if family is Family.PERFORMANCE:
@@ -258,7 +258,7 @@ class Measurer:
         if family is Family.FAIRNESS:
             return self._of_known(outcomes, family, self._fairness(request, outcomes))
         if family is Family.ESTIMATED_FAIRNESS:
-            return self._estimated_fairness(request, one, outcomes)
+            return self._by_reference(self._estimated_fairness(request, one, outcomes))
         return ()
 
     def _multivariate(self, one: Slice, min_rows: int) -> dict[str, Measurement]:
@@ -282,6 +282,13 @@ class Measurer:
             else replace(one, measurement=untested(foreign))
             for one in readings
         ]
+
+    def _by_reference(self, readings: Iterable[Reading]) -> Iterable[Reading]:
+        """Estimates; untested where the labels of the reference are of no class that the model knows."""
+        foreign = self._foreign(self._set.reference.outcomes)
+        if foreign is None:
+            return readings
+        return [replace(one, measurement=untested(f"the reference cannot tell: {foreign}")) for one in readings]
 
     def _foreign(self, outcomes: OutcomeTables | None) -> str | None:
         """Why the labels of a slice cannot be compared with predictions."""
