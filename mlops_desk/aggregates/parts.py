@@ -7,7 +7,8 @@ Parts are cached by file, so a part's key is the file's fingerprint, the split a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -59,6 +60,30 @@ class Batch(Struct, frozen=True, kw_only=True, eq=False):
     def rows(self) -> int:
         """Rows of all its files."""
         return sum(footer.rows for footer in self.footers)
+
+
+def pieces_of(batch: Batch, most: int) -> Iterator[Batch]:
+    """A batch as smaller ones of whole files, each of at most so many rows or one file."""
+    parts_of = Counter(part.footer.file.fingerprint for part in batch.parts)
+    files: list[Footer] = []
+    rows = parts = 0
+    for footer in (*batch.footers, None):
+        if files and (footer is None or sum(one.rows for one in files) + footer.rows > most):
+            yield _piece(batch, tuple(files), rows, parts, sum(parts_of[one.file.fingerprint] for one in files))
+            rows += sum(one.rows for one in files)
+            parts += sum(parts_of[one.file.fingerprint] for one in files)
+            files = []
+        if footer is not None:
+            files.append(footer)
+
+
+def _piece(batch: Batch, files: tuple[Footer, ...], rows: int, parts: int, count: int) -> Batch:
+    """Some files of a batch, whose rows and parts begin at these places."""
+    numbers = batch.numbers
+    if numbers is not None:
+        own = numbers[rows : rows + sum(footer.rows for footer in files)]
+        numbers = np.where(own == NO_PART, NO_PART, own - np.uint16(parts)).astype(np.uint16)
+    return Batch(footers=files, parts=batch.parts[parts : parts + count], numbers=numbers)
 
 
 def has_offset(text: str) -> str:

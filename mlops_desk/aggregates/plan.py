@@ -187,6 +187,11 @@ class SignalPlan(Struct, frozen=True, kw_only=True):
     queries: QueryPlan | None = None
     reasons: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def by_row(self) -> bool:
+        """Whether something is kept of every row."""
+        return self.rounded is not None or self.requester is not None
+
 
 class ScanPlan(Struct, frozen=True, kw_only=True):
     """Everything that decides what a file's tables hold.

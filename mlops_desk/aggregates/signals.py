@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from mlops_desk.aggregates.tables import Counts
 
@@ -19,6 +20,20 @@ def added_sums(left: Sums, right: Sums) -> Sums:
     """The sums of both slices' rows."""
     pairs = zip(left, right, strict=True)
     return tuple(b if a is None else a if b is None else a + b for a, b in pairs)
+
+
+class Repeats(Struct, frozen=True, kw_only=True):
+    """How often rows of a complete slice have a value that others have; does not add.
+
+    Attributes
+    ----------
+    rows : with a value. distinct : values. judged : rows with an outcome. flipped : those of them whose value occurs with another outcome.
+    """
+
+    rows: int
+    distinct: int
+    judged: int
+    flipped: int
 
 
 class RowGroups(Struct, frozen=True, kw_only=True):
@@ -42,6 +57,19 @@ class RowGroups(Struct, frozen=True, kw_only=True):
     def distinct(self) -> int:
         """How many values differ."""
         return len(np.unique(self.hashes))
+
+    @property
+    def repeats(self) -> Repeats:
+        """How often values occur again; what a slice that is complete is asked for."""
+        known = self.outcomes != NO_OUTCOME
+        hashes, counts = self.hashes[known], self.counts[known]
+        _, place, outcomes = np.unique(hashes, return_inverse=True, return_counts=True)
+        return Repeats(
+            rows=self.rows,
+            distinct=self.distinct,
+            judged=int(counts.sum()),
+            flipped=int(counts[outcomes[place] > 1].sum()),
+        )
 
     def __add__(self, other: RowGroups) -> RowGroups:
         """The values of both slices' rows."""
@@ -71,6 +99,7 @@ class SignalTables(Struct, frozen=True, kw_only=True):
     labelled_last : nanoseconds since 1970 of the newest labelled row, None without one or where nobody asks.
     hits, judged : by metric of a share, the rows that count and those that they are a share of.
     rounded : rows after rounding, with their predictions. requesters : rows by requester. Both None where nobody asks.
+    repeats : what stands in place of `rounded` once the slice is complete.
     """
 
     rows: int
@@ -80,6 +109,12 @@ class SignalTables(Struct, frozen=True, kw_only=True):
     judged: Mapping[str, int] = field(default_factory=dict)
     rounded: RowGroups | None = None
     requesters: RowGroups | None = None
+    repeats: Repeats | None = None
+
+    @property
+    def completed(self) -> SignalTables:
+        """The signals of a slice that nothing is added to any more, without what is held of every row."""
+        return self if self.rounded is None else replace(self, rounded=None, repeats=self.rounded.repeats)
 
     def __add__(self, other: SignalTables) -> SignalTables:
         """The signals of both slices' rows."""

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from msgspec import Struct
 
-from mlops_desk.aggregates.signals import NO_OUTCOME, RowGroups
+from mlops_desk.aggregates.signals import Repeats, RowGroups
 from mlops_desk.aggregates.tables import Counts, Floats
 from mlops_desk.domain.metric import Definition, Direction, Family, Measurement, untested
 from mlops_desk.metrics.performance import too_few
@@ -28,7 +28,7 @@ REQUESTERS_AT_MOST = 20
 BLOCK_ROWS = 500
 
 
-def near_duplicate_rate(rounded: RowGroups, min_rows: int = 30) -> Measurement:
+def near_duplicate_rate(rounded: Repeats, min_rows: int = 30) -> Measurement:
     """Share of rows that equal an earlier one of the chunk after rounding: 1 - distinct rounded rows / rows.
 
     Numeric features are rounded to the cells of the reference, categories are taken as they are, and NULL, NaN and infinite numbers are
@@ -37,12 +37,9 @@ def near_duplicate_rate(rounded: RowGroups, min_rows: int = 30) -> Measurement:
     return rate(rounded.rows - rounded.distinct, rounded.rows, min_rows)
 
 
-def flip_rate(rounded: RowGroups, min_rows: int = 30) -> Measurement:
+def flip_rate(rounded: Repeats, min_rows: int = 30) -> Measurement:
     """Share of the rows with a prediction that have a near-duplicate in the chunk with another prediction. Range [0, 1], lower is better."""
-    known = rounded.outcomes != NO_OUTCOME
-    hashes, counts = rounded.hashes[known], rounded.counts[known]
-    _, place, outcomes = np.unique(hashes, return_inverse=True, return_counts=True)
-    return rate(int(counts[outcomes[place] > 1].sum()), int(counts.sum()), min_rows)
+    return rate(rounded.flipped, rounded.judged, min_rows)
 
 
 def requester_concentration(requesters: RowGroups, min_rows: int = 30) -> Measurement:

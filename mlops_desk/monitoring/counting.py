@@ -6,7 +6,7 @@ a late label the files of its rows, and a file that is gone leaves no trace. Bod
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,8 +16,8 @@ from msgspec import Struct, field
 
 from mlops_desk.aggregates.numbering import Slicing, batches_by_order, batches_of, nanoseconds_sql
 from mlops_desk.aggregates.packing import packed, unpacked
-from mlops_desk.aggregates.parts import Batch
-from mlops_desk.aggregates.plan import ScanPlan
+from mlops_desk.aggregates.parts import Batch, pieces_of
+from mlops_desk.aggregates.plan import ScanPlan, SignalPlan
 from mlops_desk.aggregates.signals import SignalTables
 from mlops_desk.aggregates.slices import FeatureTables, OutcomeTables, together
 from mlops_desk.domain.slicing import Split
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 ChunkId = tuple[Split, int]
 FileKeys = tuple[str, str, str, str]
 """Cache keys of a file: of its index, its features, its outcomes and its signals; empty for what is not counted."""
+ROWS_AT_ONCE = 1_000_000
+"""Of which something is held row by row: some hundred bytes each."""
 Tell = Callable[[int], None]
 """Told of how many rows were counted."""
 
@@ -218,31 +220,41 @@ class Counter:
         """Scans one batch of files and keeps what each of them holds."""
         from mlops_desk.aggregates.outcomes import scan_outcomes
         from mlops_desk.aggregates.scan import scan_features
-        from mlops_desk.aggregates.signal_scan import scan_signals
         from mlops_desk.aggregates.source import by_part
 
         outcomes: list[dict[str | None, Any]] = [{} for _ in batch.parts]
-        signals: list[dict[str | None, Any]] = [{} for _ in batch.parts]
         with self.opened(batch) as scanned:
             time = nanoseconds_sql(self._slicing, batch.footers[0], "log.")
             features = by_part(scan_features(scanned, time), batch)
             if self._plan.outcome is not None:
                 outcomes = by_part(scan_outcomes(scanned, self._plan.outcome), batch)
-            if self._plan.signals is not None:
-                signals = by_part(scan_signals(scanned, self._plan.signals, time), batch)
-        self._keep(batch, features, (outcomes, signals), keys)
+        if self._plan.signals is not None:
+            self._scan_signals(batch, self._plan.signals, keys)
+        self._keep(batch, features, outcomes, keys)
+
+    def _scan_signals(self, batch: Batch, plan: SignalPlan, keys: Mapping[str, FileKeys]) -> None:
+        """Counts and keeps the signals of a batch, in pieces where they hold something of every row."""
+        from mlops_desk.aggregates.signal_scan import scan_signals
+        from mlops_desk.aggregates.source import by_part
+
+        for piece in pieces_of(batch, ROWS_AT_ONCE if plan.by_row else batch.rows):
+            with self.opened(piece) as scanned:
+                time = nanoseconds_sql(self._slicing, piece.footers[0], "log.")
+                signals = by_part(scan_signals(scanned, plan, time), piece)
+            by_file = parts_by_file(piece)
+            self._cache.put({keys[file][3]: body_of(piece, indices, signals) for file, indices in by_file.items()})
 
     def _keep(
         self,
         batch: Batch,
         features: Sequence[Mapping[str | None, FeatureTables]],
-        others: Sequence[Sequence[Mapping[str | None, Any]]],
+        outcomes: Sequence[Mapping[str | None, Any]],
         keys: Mapping[str, FileKeys],
     ) -> None:
-        """Keeps the tables of a batch's parts by file; `others` are outcomes and signals."""
+        """Keeps the index, the features and the outcomes of a batch's parts by file."""
         bodies = {}
         for file, indices in parts_by_file(batch).items():
-            index_key, *body_keys = keys[file]
+            index_key, *body_keys, _ = keys[file]
             records = []
             for index in indices:
                 part = batch.parts[index]
@@ -254,7 +266,7 @@ class Counter:
                     versions = self._versions(whole)
                     records.append(PartRecord(part.split.value, part.number, rows, first, last, versions))
             bodies[index_key] = msgspec.json.encode(records)
-            for key, tables in zip(body_keys, (features, *others), strict=True):
+            for key, tables in zip(body_keys, (features, outcomes), strict=True):
                 if key:
                     bodies[key] = body_of(batch, indices, tables)
         self._cache.put(bodies)
@@ -279,8 +291,14 @@ class Counter:
     def signals(
         self, found: CountedFiles, chunks: Mapping[ChunkId, Sequence[str]]
     ) -> dict[ChunkId, dict[str, SignalTables]]:
-        """The signals of some chunks by segment value (empty for all rows)."""
-        return merged(self._cache, found.signals, chunks)
+        """The signals of some chunks by segment value (empty for all rows), complete; chunk by chunk, for some hold something of every row."""
+        complete: dict[ChunkId, dict[str, SignalTables]] = {}
+        bodies: dict[str, Any] = {}
+        for chunk, files in chunks.items():
+            keys = [found.signals[file] for file in files if file in found.signals]
+            bodies = {key: bodies[key] if key in bodies else unpacked(self._cache.get([key])[key]) for key in keys}
+            complete[chunk] = {name: together(own).completed for name, own in _of_chunk(bodies.values(), chunk).items()}
+        return complete
 
 
 def batches_for(
@@ -307,6 +325,15 @@ def merged(
             for segment, tables in body.get(f"{chunk[0].value}:{chunk[1]}", {}).items():
                 pieces[chunk].setdefault(segment, []).append(tables)
     return {chunk: {segment: together(some) for segment, some in found.items()} for chunk, found in pieces.items()}
+
+
+def _of_chunk(bodies: Iterable[Any], chunk: ChunkId) -> dict[str, list[Any]]:
+    """What bodies of files hold of a chunk, by segment value."""
+    pieces: dict[str, list[Any]] = {}
+    for body in bodies:
+        for segment, tables in body.get(f"{chunk[0].value}:{chunk[1]}", {}).items():
+            pieces.setdefault(segment, []).append(tables)
+    return pieces
 
 
 def body_of(batch: Batch, indices: Sequence[int], tables: Sequence[Mapping[str | None, Any]]) -> bytes:

@@ -128,7 +128,7 @@ class Extras:
             for chunk, files in tally.by_chunk.items():
                 of_chunk = tally.counter.signals(tally.files, {chunk: files}) if chunk[0] is Split.REFERENCE else {}
                 for segment, tables in of_chunk.get(chunk, {}).items():
-                    pieces.setdefault(segment, []).append(replace(tables, rounded=None))
+                    pieces.setdefault(segment, []).append(replace(tables, repeats=None))
             body = packed({segment: together(some) for segment, some in pieces.items()})
             self._cache.put({key: body})
         restored: dict[str, SignalTables] = unpacked(body)

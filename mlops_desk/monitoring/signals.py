@@ -85,11 +85,11 @@ def _adversarial(slices: SliceSet, request: Request, one: Slice) -> Measurement:
             if busy is None
             else adversarial.requester_concentration(busy, min_rows)
         )
-    if tables.rounded is None:
+    if tables.repeats is None:
         return untested("it was not counted")
     if metric == adversarial.FLIP_RATE:
-        return adversarial.flip_rate(tables.rounded, min_rows)
-    return adversarial.near_duplicate_rate(tables.rounded, min_rows)
+        return adversarial.flip_rate(tables.repeats, min_rows)
+    return adversarial.near_duplicate_rate(tables.repeats, min_rows)
 
 
 def _system(model: Model, slices: SliceSet, request: Request, one: Slice) -> Measurement:

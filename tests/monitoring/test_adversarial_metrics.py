@@ -102,8 +102,14 @@ def concentration(rows: dict[str, np.ndarray]) -> float:
     return max(named.values()) / named.total()
 
 
-@pytest.mark.parametrize("chunks", [DAILY, "[models.chunks]\nsize = 100\n"])
-def test_they_are_those_of_the_rows_step_by_step_and_however_files_lie(tmp_path: Path, chunks: str) -> None:
+@pytest.mark.parametrize(
+    ("chunks", "rows_at_once"), [(DAILY, 1_000_000), (DAILY, 150), ("[models.chunks]\nsize = 100\n", 150)]
+)
+def test_they_are_those_of_the_rows_step_by_step_and_however_files_lie(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunks: str, rows_at_once: int
+) -> None:
+    """Also where a piece of the scan takes a file or two."""
+    monkeypatch.setattr("mlops_desk.monitoring.counting.ROWS_AT_ONCE", rows_at_once)
     found = in_steps(tmp_path / "desk", ASKED, columns=TARGET, chunks=chunks)
     oracle = Oracle()
     for day in range(DAYS if chunks == DAILY else 0):
