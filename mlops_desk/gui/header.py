@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QResizeEvent
@@ -15,6 +16,7 @@ from mlops_desk.gui.choice import Choice
 from mlops_desk.gui.text import Label
 
 NARROW = 1090
+NO_CHUNKS = ("○ no chunk in this period", "○ not evaluated")
 PERIODS = (("7 d", 7), ("30 d", 30), ("60 d", 60), ("All", None))
 
 
@@ -23,11 +25,12 @@ class Header(QWidget):
 
     Signals
     -------
-    period_chosen, segment_chosen : by hand; a Period, a segment's label or None.
+    period_chosen, segment_chosen : by hand; a Period, a segment's label or None. custom_asked : for a period of other days.
     """
 
     period_chosen = Signal(object)
     segment_chosen = Signal(object)
+    custom_asked = Signal()
 
     def __init__(self, appearance: Appearance) -> None:
         super().__init__()
@@ -56,11 +59,16 @@ class Header(QWidget):
             button = QPushButton(text)
             button.setCheckable(True)
             button.setProperty("role", "segment")
-            button.setProperty("edge", "first" if place == 0 else "last" if place == len(PERIODS) - 1 else "")
+            button.setProperty("edge", "" if place else "first")
             button.setToolTip(f"Show the last {days} days of the log" if days else "Show the whole log")
             button.setAccessibleName(f"Period: {f'last {days} days' if days else 'all'}")
             self._periods.addButton(button, place)
             segments.addWidget(button)
+        self.custom = QPushButton("Custom")
+        self.custom.setCheckable(True)
+        self.custom.setProperty("role", "segment")
+        self.custom.setProperty("edge", "last")
+        segments.addWidget(self.custom)
         layout.addLayout(segments)
         self.segment.setToolTip("Show one segment of the rows")
         self.segment.setMaximumWidth(240)
@@ -80,6 +88,8 @@ class Header(QWidget):
         appearance.changed.connect(self._dress)
         self._dress()
         self._periods.idClicked.connect(self._choose_period)
+        self.custom.clicked.connect(lambda _: self.custom_asked.emit())
+        self.show_period(Period())
         self.segment.activated.connect(lambda _: self.segment_chosen.emit(self.segment.currentData()))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -106,9 +116,15 @@ class Header(QWidget):
             overview.warned > 0
         )
         verdict = "alert" if overview.failed else "warning" if overview.warned else "ok"
-        self.failed.set_text(" · ".join(texts) or ("● all criteria met" if overview.chunks else "○ not evaluated"))
+        self.failed.set_text(
+            " · ".join(texts) or ("● all criteria met" if overview.chunks else NO_CHUNKS[overview.evaluated_at is None])
+        )
         self.failed.show()
         self.failed.set_state("verdict", verdict if overview.chunks else "untested")
+        timeless = bool(overview.chunks) and all(chunk.start is None for chunk in overview.chunks)
+        self.custom.setEnabled(not timeless)
+        if timeless:
+            self.custom.setToolTip("These chunks have no times, so there are no days to choose")
         self.failed.setToolTip(f"{overview.failed} criteria failed and {overview.warned} warned in the latest chunk")
 
     def show_name(self, name: str) -> None:
@@ -118,12 +134,15 @@ class Header(QWidget):
             label.hide()
 
     def show_period(self, period: Period) -> None:
-        """Marks the period in force; none where it is a custom one."""
+        """Marks the period in force."""
         custom = period.start is not None or period.end is not None
         self._periods.setExclusive(False)
         for place, (_, days) in enumerate(PERIODS):
             self._periods.button(place).setChecked(not custom and days == period.days)
         self._periods.setExclusive(not custom)
+        self.custom.setChecked(custom)
+        self.custom.setToolTip(f"{_days_text(period)}; press for other days" if custom else "Show other days (Ctrl+D)")
+        self.custom.setAccessibleName(f"Period: {_days_text(period)}" if custom else "Period: other days")
 
     def show_segments(self, labels: Sequence[str], chosen: str | None) -> None:
         """Offers the segments, with one of them in force."""
@@ -151,3 +170,13 @@ class Header(QWidget):
         for button, name in ((self.refresh, "refresh"), (self.export, "report")):
             self._appearance.dress(button, name)
         self._appearance.dress(self.theme, "sun" if self._appearance.palette.dark else "moon")
+
+
+def _days_text(period: Period) -> str:
+    """A custom period in words, by its days."""
+    last = None if period.end is None else period.end - timedelta(microseconds=1)
+    days = (
+        "the beginning" if period.start is None else f"{period.start:%Y-%m-%d}",
+        "now" if last is None else f"{last:%Y-%m-%d}",
+    )
+    return f"from {days[0]} to {days[1]}"

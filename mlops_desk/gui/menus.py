@@ -35,6 +35,7 @@ class Commands(Struct, frozen=True, kw_only=True):
     close: Callable[[], None]
     quit: Callable[[], object]
     toggle_theme: Callable[[], None]
+    choose_period: Callable[[], None]
     show_all: Callable[[], None]
     reset_layout: Callable[[], None]
     refresh: Callable[[], None]
@@ -78,6 +79,7 @@ class Menus(QObject):
             self.modes.addAction(action)
         self._add(view, "Other theme", commands.toggle_theme, "Ctrl+T")
         view.addSeparator()
+        self._add(view, "Show other days…", commands.choose_period, "Ctrl+D", needs=True)
         self._add(view, "Show all chunks", commands.show_all, "Ctrl+0", needs=True)
         self._add(view, "Reset layout", commands.reset_layout, needs=True)
         self._add(model, "Refresh", commands.refresh, "F5", needs=True)

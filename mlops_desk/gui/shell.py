@@ -13,6 +13,7 @@ from mlops_desk.gui.desk import Desk
 from mlops_desk.gui.header import Header
 from mlops_desk.gui.pages import PAGES
 from mlops_desk.gui.pages.overview import OverviewPage
+from mlops_desk.gui.period import ChoosePeriod, days_of
 from mlops_desk.gui.selection import Selection
 from mlops_desk.gui.settings import Settings
 from mlops_desk.gui.sidebar import Sidebar
@@ -41,6 +42,7 @@ class Shell(QWidget):
         self.pages = QStackedWidget()
         self.pages.addWidget(self.overview)
         self.confirmation: ConfirmRetraining | None = None
+        self.choosing: ChoosePeriod | None = None
         right = QWidget()
         right.setProperty("role", "page")
         right.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
@@ -70,6 +72,7 @@ class Shell(QWidget):
         self.sidebar.model_chosen.connect(desk.choose_model)
         self.sidebar.page_chosen.connect(self.pages.setCurrentIndex)
         header.period_chosen.connect(lambda period: desk.change(period=period, chunks=(), brushed=None))
+        header.custom_asked.connect(self.ask_period)
         header.segment_chosen.connect(lambda segment: desk.change(segment=segment, brushed=None))
         header.live.clicked.connect(desk.set_live)
         header.refresh.clicked.connect(desk.refresh)
@@ -84,6 +87,21 @@ class Shell(QWidget):
         desk.selection_changed.connect(self._show_selection)
         desk.trouble.connect(self.banner.show_trouble)
         self.overview.retrain_asked.connect(self.ask_retraining)
+
+    def ask_period(self) -> None:
+        """Asks for a period of other days: those that are brushed or shown, to begin with."""
+        overview, selection = self.desk.overview, self.desk.selection
+        if overview is None or selection is None or self.choosing is not None:
+            return
+        period = selection.brushed or selection.period
+        days = days_of(period, overview.chunks, overview.timezone)
+        self.header.show_period(selection.period)
+        if days is None:
+            return
+        dialog = ChoosePeriod(self.appearance, days, overview.timezone, self)
+        self.choosing = dialog
+        dialog.finished.connect(lambda result: self._period_chosen(dialog, bool(result)))
+        dialog.open()
 
     def ask_retraining(self) -> None:
         """Shows what would be run and why, and runs it once that is confirmed."""
@@ -146,6 +164,12 @@ class Shell(QWidget):
         self.confirmation = None
         if wanted:
             self.desk.retrain(dialog.reason.full_text, trust=dialog.trust_wanted)
+        dialog.deleteLater()
+
+    def _period_chosen(self, dialog: ChoosePeriod, wanted: bool) -> None:
+        self.choosing = None
+        if wanted:
+            self.desk.change(period=dialog.period, chunks=(), brushed=None)
         dialog.deleteLater()
 
     def _show_statuses(self, statuses: object) -> None:

@@ -73,6 +73,17 @@ QComboBox::drop-down {{ border: none; width: 18px; }}
 QComboBox::down-arrow {{ image: none; }}
 QComboBox QAbstractItemView {{ background: {surface}; border: 1px solid {border}; selection-background-color: {accent_soft};
     selection-color: {accent}; outline: none; }}
+QDateEdit {{ background: {surface}; border: 1px solid {border}; border-radius: 6px; padding: 5px 8px; selection-background-color: {accent};
+    selection-color: {on_accent}; }}
+QDateEdit:focus {{ border: 2px solid {accent}; padding: 4px 7px; }}
+QDateEdit::drop-down {{ border: none; width: 22px; }}
+QCalendarWidget QWidget#qt_calendar_navigationbar {{ background: {surface}; border-bottom: 1px solid {border}; }}
+QCalendarWidget QToolButton {{ background: transparent; border: 1px solid transparent; border-radius: 4px; padding: 4px 8px; margin: 2px; font-weight: 600; }}
+QCalendarWidget QToolButton:hover {{ background: {raised}; border-color: {border}; }}
+QCalendarWidget QToolButton#qt_calendar_prevmonth {{ qproperty-icon: none; qproperty-text: "‹"; }}
+QCalendarWidget QToolButton#qt_calendar_nextmonth {{ qproperty-icon: none; qproperty-text: "›"; }}
+QCalendarWidget QAbstractItemView {{ background: {surface}; selection-background-color: {accent}; selection-color: {on_accent}; }}
+QCalendarWidget QAbstractItemView:disabled {{ color: {faint}; }}
 QLineEdit {{ background: {bg}; border: 1px solid {border}; border-radius: 6px; padding: 5px 8px; selection-background-color: {accent};
     selection-color: {on_accent}; }}
 QLineEdit:focus {{ border: 2px solid {accent}; padding: 4px 7px; }}

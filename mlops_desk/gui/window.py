@@ -99,6 +99,7 @@ class MainWindow(QMainWindow):
             close=self.close_workspace,
             quit=self.close,
             toggle_theme=self.toggle_theme,
+            choose_period=on_shell(lambda shell: shell.ask_period()),
             show_all=on_shell(lambda shell: shell.show_all()),
             reset_layout=on_shell(lambda shell: shell.reset_layout()),
             refresh=desk.refresh,

@@ -136,7 +136,8 @@ class FakeWorkspace:
         if period.days is not None:
             days = days[-period.days :]
         if period.start is not None and period.end is not None:
-            days = [day for day in days if period.start <= START + timedelta(days=day) < period.end]
+            start, end = (moment.replace(tzinfo=moment.tzinfo or UTC) for moment in (period.start, period.end))
+            days = [day for day in days if start <= START + timedelta(days=day) < end]
         return days
 
     def chunks(self) -> tuple[Chunk, ...]:
@@ -198,7 +199,7 @@ class FakeWorkspace:
                 runs=runs,
             ),
             notes=() if empty else NOTES,
-            evaluated_at=START + timedelta(days=self.days),
+            evaluated_at=None if empty else START + timedelta(days=self.days),
             newest_row=START + timedelta(days=self.days - 1, hours=6.2),
             rows=1_131_204,
             scan_seconds=0.048,

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtCore import QDate, QEvent, QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
@@ -161,6 +161,51 @@ class TestChoices:
         opened.settle()
         assert ("overview", "credit-risk", Period(days=7), "region=North") in opened.workspace.calls
         assert header.segment.currentText() == "region=North"
+
+    def test_a_period_of_other_days(self, opened: Opened) -> None:
+        header, shell = opened.shell.header, opened.shell
+        opened.qtbot.keyClick(opened.window, Qt.Key.Key_D, Qt.KeyboardModifier.ControlModifier)
+        assert not header.custom.isChecked()  # not before it is chosen
+        dialog = shell.choosing
+        assert dialog is not None
+        first = QDate(START.year, START.month, START.day)
+        assert (dialog.first.date(), dialog.last.date()) == (first, first.addDays(59))
+        dialog.last.setDate(first.addDays(-1))
+        assert not dialog.show_days.isEnabled()
+        assert "before the first" in dialog.remark.full_text
+        dialog.first.setDate(first.addDays(10))
+        dialog.last.setDate(first.addDays(12))
+        opened.qtbot.mouseClick(dialog.show_days, LEFT)
+        opened.settle()
+        midnight = START.replace(tzinfo=None, hour=0)
+        chosen = Period(start=midnight + timedelta(days=10), end=midnight + timedelta(days=13))
+        assert ("overview", "credit-risk", chosen, None) in opened.workspace.calls
+        assert len(opened.page.timeline.scale) == 3
+        assert header.custom.isChecked()
+        assert header.custom.toolTip().startswith(f"from {midnight + timedelta(days=10):%Y-%m-%d} to")
+        opened.qtbot.mouseClick(header.custom, LEFT)
+        again = shell.choosing
+        assert again is not None
+        assert (again.first.date(), again.last.date()) == (first.addDays(10), first.addDays(12))
+        again.first.setDate(QDate(1990, 1, 1))
+        again.last.setDate(QDate(1990, 1, 2))
+        opened.qtbot.mouseClick(again.show_days, LEFT)
+        opened.settle()
+        assert "No chunk lies in this period" in opened.page.series.empty_text
+        opened.qtbot.mouseClick(header.custom, LEFT)
+        assert shell.choosing is not None
+        opened.qtbot.keyClick(shell.choosing, Qt.Key.Key_Escape)
+        assert shell.choosing is None
+        assert header.custom.isChecked()
+
+    def test_chunks_of_rows_have_no_days(self, make_window: Make, workspace: FakeWorkspace) -> None:
+        workspace.by_rows = True
+        made = make_window()
+        made.window.open_path(workspace.folder)
+        made.settle()
+        assert not made.shell.header.custom.isEnabled()
+        made.qtbot.keyClick(made.window, Qt.Key.Key_D, Qt.KeyboardModifier.ControlModifier)
+        assert made.shell.choosing is None
 
     def test_chunks_of_rows_are_numbered(self, make_window: Make, workspace: FakeWorkspace) -> None:
         workspace.by_rows = True

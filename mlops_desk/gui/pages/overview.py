@@ -39,6 +39,7 @@ COLUMNS = (63, 37)
 METRIC_WIDTH = 150
 HINT = "drag to select a period · Ctrl+wheel zooms"
 NO_CHUNKS = "Nothing has been evaluated yet. The first evaluation shows here as soon as it is done."
+NO_DAYS = "No chunk lies in this period. Choose other days above, or All."
 NO_DRIFT = "No drift is monitored for this model. Add a monitor of a drift metric to desk.toml, or leave out [[models.monitors]] for the recommended set."
 NO_GROUPS = (
     "No groups have been compared. Name protected attributes under [models.columns] in desk.toml,"
@@ -247,7 +248,7 @@ class OverviewPage(Follower):
         column = chosen.column if chosen else None
         self.matrix.show_matrix(matrix, column if column in matrix.columns else next(iter(matrix.columns), None))
         self.matrix.scroll(scrolled - self.matrix.first_row)
-        self.matrix.set_empty("" if matrix.columns else NO_DRIFT if overview.chunks else NO_CHUNKS)
+        self.matrix.set_empty("" if matrix.columns else NO_DRIFT if overview.chunks else _without_chunks(overview))
         self.matrix.subtitle = f"{matrix.title or matrix.metric} against the reference · {whole}"
         self.matrix_card.subtitle.set_text(self.matrix.subtitle if matrix.columns else "")
         self._show_series(overview)
@@ -268,7 +269,7 @@ class OverviewPage(Follower):
         estimate = next(iter(estimated), None) if realised else None
         share = overview.drift_share if overview.chunks else None
         self.series.show_content(SeriesContent(line=line, estimate=estimate, share=share, counts=overview.row_counts))
-        self.series.set_empty("" if overview.chunks else NO_CHUNKS)
+        self.series.set_empty("" if overview.chunks else _without_chunks(overview))
         self.series.subtitle = " · ".join([*(["dashed: estimated before the labels"] if estimate else []), HINT])
         self.series_card.subtitle.set_text(self.series.subtitle)
 
@@ -380,3 +381,8 @@ def metric_choices(lines: tuple[Line, ...]) -> dict[str, list[Line]]:
         )
         named.setdefault(realised.title if extra is None else f"{realised.title} ({extra})", []).extend(course)
     return named
+
+
+def _without_chunks(overview: Overview) -> str:
+    """Why there is no chunk to show."""
+    return NO_CHUNKS if overview.evaluated_at is None else NO_DAYS
