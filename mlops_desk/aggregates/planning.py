@@ -77,7 +77,7 @@ def scan_plan(
     texts = Expressions(types=common_types(reference.footers), common=dict(differing))
     features = FeaturePlan(
         numeric=tuple(plans.values()),
-        categorical=tuple(_categorical_plan(connection, name, reference, texts) for name in categorical),
+        categorical=_categorical_plans(connection, categorical, reference, texts),
         types=tuple(differing),
         checks=(
             *(check for index, expectation in enumerate(model.expectations) for check in _checks(index, expectation)),
@@ -165,13 +165,26 @@ def _ranges(connection: Connection, names: Sequence[str], reference: ReferenceRo
         else:
             asked.append(name)
     if asked:
-        terms = ", ".join(
-            f"min({x}) filter (isfinite({x})), max({x}) filter (isfinite({x}))"
-            for x in (f"cast({quoted(name)} as DOUBLE)" for name in asked)
+        ends = _extremes(connection, asked, reference, "")
+        odd = [
+            name for name, two in ends.items() if not all(map(math.isfinite, two))
+        ]  # a test of each row costs more than these
+        found |= {name: two for name, two in ends.items() if name not in odd} | _extremes(
+            connection, odd, reference, "filter (isfinite({x}))"
         )
-        row = connection.rows(f"select {terms} from {reference.relation}")[0]
-        found |= {name: (row[2 * i], row[2 * i + 1]) for i, name in enumerate(asked) if row[2 * i] is not None}
     return found
+
+
+def _extremes(
+    connection: Connection, names: Sequence[str], reference: ReferenceRows, filtered: str
+) -> dict[str, tuple[float, float]]:
+    """Least and greatest value of each column among those that a filter leaves; NaN counts as the greatest."""
+    if not names:
+        return {}
+    numbers = [f"cast({quoted(name)} as DOUBLE)" for name in names]
+    terms = ", ".join(f"{end}({x}) {filtered.format(x=x)}" for x in numbers for end in ("min", "max"))
+    row = connection.rows(f"select {terms} from {reference.relation}")[0]
+    return {name: (row[2 * i], row[2 * i + 1]) for i, name in enumerate(names) if row[2 * i] is not None}
 
 
 def column_samples(connection: Connection, names: Sequence[str], reference: ReferenceRows) -> dict[str, Floats]:
@@ -188,16 +201,25 @@ def _finite(column: Floats) -> Floats:
     return values[np.isfinite(values)]
 
 
-def _categorical_plan(
-    connection: Connection, name: str, reference: ReferenceRows, texts: Expressions
-) -> CategoricalPlan:
-    """Which values of a categorical column are told apart: all, or the most frequent of the reference where it has too many."""
-    if name not in texts.types:
-        return CategoricalPlan(column=name)
-    column = quoted(name)
-    sampled = connection.rows(f"select approx_count_distinct({column}) from {reference.sample}")[0][0]
-    if sampled <= KEPT_CATEGORIES // 2:
-        return CategoricalPlan(column=name)
+def _categorical_plans(
+    connection: Connection, names: Sequence[str], reference: ReferenceRows, texts: Expressions
+) -> tuple[CategoricalPlan, ...]:
+    """Which values of categorical columns are told apart: all, or the most frequent of the reference where there are too many."""
+    there = [name for name in names if name in texts.types]
+    sampled: dict[str, int] = {}
+    if there:
+        terms = ", ".join(f"approx_count_distinct({quoted(name)})" for name in there)
+        sampled = dict(zip(there, connection.rows(f"select {terms} from {reference.sample}")[0], strict=True))
+    return tuple(
+        CategoricalPlan(column=name)
+        if sampled.get(name, 0) <= KEPT_CATEGORIES // 2
+        else _most_frequent(connection, name, reference, texts)
+        for name in names
+    )
+
+
+def _most_frequent(connection: Connection, name: str, reference: ReferenceRows, texts: Expressions) -> CategoricalPlan:
+    """The plan of a column that may have too many values."""
     query = f"""select {texts.text(name)} v, count(*) n from {reference.relation} as {LOG} group by 1 having v is not null
         order by 2 desc, 1 limit {KEPT_CATEGORIES + 1}"""
     values = [row[0] for row in connection.rows(query)]

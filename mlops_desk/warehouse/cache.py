@@ -18,6 +18,8 @@ from mlops_desk.domain.errors import UserError
 TABLE = "create table if not exists bodies (key text primary key, body blob not null) without rowid"
 LOOKED_UP_AT_ONCE = 500
 FILE = "partials.sqlite"
+VERSION = 1
+"""Of what bodies are: to be raised with any change of how tables are packed."""
 CHECK_BYTES = 4
 
 
@@ -56,6 +58,11 @@ class Cache:
         connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
         connection.execute("pragma journal_mode = wal")
         connection.execute("pragma synchronous = normal")
+        if connection.execute("pragma user_version").fetchone() != (
+            VERSION,
+        ):  # bodies of another version mean nothing here
+            connection.execute("drop table if exists bodies")
+            connection.execute(f"pragma user_version = {VERSION}")
         connection.execute(TABLE)
         return connection
 

@@ -1,7 +1,7 @@
 """The one law of all tables: the table of A ∪ B is table(A) + table(B); and bytes give back what they were made of."""
 
-import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -163,25 +163,19 @@ def test_sums_of_many_tables_keep_what_large_and_small_numbers_hold() -> None:
 
 @given(st.binary(max_size=60))
 def test_other_bytes_are_no_table(body: bytes) -> None:
-    for one in (body, zlib.compress(body)):
-        try:
-            restored = unpacked(one)
-        except ValueError:
-            continue
-        assert not isinstance(restored, ValueTable | ErrorTable)
+    try:
+        restored = unpacked(body)
+    except ValueError:
+        return
+    assert not isinstance(restored, ValueTable | ErrorTable)
 
 
 @given(at=st.integers(0, 10_000), mask=st.integers(1, 255))
 def test_a_flipped_byte_never_ends_in_another_error(at: int, mask: int) -> None:
     body = bytearray(packed({"x": oracle.exact([1.0, 2.0, None]), "k": oracle.categories(["a", "b"])}))
-    plain = bytearray(zlib.decompress(bytes(body)))
-    plain[at % len(plain)] ^= mask
     body[at % len(body)] ^= mask
-    for one in (bytes(body), zlib.compress(bytes(plain))):
-        try:
-            unpacked(one)
-        except ValueError:
-            continue
+    with suppress(ValueError):
+        unpacked(bytes(body))
 
 
 @pytest.mark.parametrize(
@@ -203,4 +197,18 @@ def test_a_flipped_byte_never_ends_in_another_error(at: int, mask: int) -> None:
 )
 def test_what_looks_like_a_packed_table_and_is_none_is_refused(plain: object) -> None:
     with pytest.raises(ValueError):
-        unpacked(zlib.compress(msgspec.msgpack.encode(plain)))
+        unpacked(msgspec.msgpack.encode(plain))
+
+
+@given(st.lists(st.sampled_from([0, 1, 255, 256, 65_535, 65_536, 2**32 - 1, 2**32, -1, 2**62, -(2**62)]), max_size=5))
+def test_counts_come_back_whatever_type_they_were_kept_in(counts: list[int]) -> None:
+    given_counts = np.array(counts, dtype=np.int64)
+    found = unpacked(packed((given_counts,)))[0]
+    assert found.dtype == np.int64
+    assert found.tolist() == counts
+
+
+def test_small_counts_take_little_room_and_odd_arrays_are_refused() -> None:
+    assert len(packed((np.zeros(1000, dtype=np.int64),))) < 1100
+    with pytest.raises(TypeError, match="bool"):
+        packed((np.zeros(3, dtype=np.bool_),))

@@ -89,3 +89,14 @@ def test_a_damaged_file_ends_in_one_kind_of_error(tmp_path: Path, start: int) ->
         Cache.discard(tmp_path)
     with Cache(tmp_path) as cache:
         cache.put(bodies(2))
+
+
+def test_bodies_of_another_version_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Cache(tmp_path) as cache:
+        cache.put({"m:a": b"old"})
+    monkeypatch.setattr("mlops_desk.warehouse.cache.VERSION", 2)
+    with Cache(tmp_path) as cache:
+        assert cache.get(["m:a"]) == {}
+        cache.put({"m:a": b"new"})
+    with Cache(tmp_path) as cache:
+        assert cache.get(["m:a"]) == {"m:a": b"new"}
