@@ -66,6 +66,7 @@ class Desk(QObject):
         worker.progressed.connect(self._show_stored)
         self.runs = RunWatch(worker, self)
         self.runs.failed.connect(lambda error: self._failed("runs", error))
+        self.runs.unreadable.connect(lambda text: self.trouble.emit("unreadable runs", text))
         self.runs.ended.connect(lambda _: self.ask_overview())
         self._poll = QTimer(self)
         self._poll.setInterval(POLL_MILLISECONDS)

@@ -59,6 +59,9 @@ class WorkspaceProtocol(Protocol):
     def retrain(self, model: str, *, reason: str, asked_by: str) -> RetrainingRun:
         """Starts a run; raises NotTrusted."""
 
+    def unreadable_runs(self) -> dict[int, str]:
+        """Why runs cannot be read, by their ids."""
+
     def runs(self, model: str | None = ...) -> tuple[RetrainingRun, ...]:
         """Runs, the latest first."""
 

@@ -14,6 +14,8 @@ from mlops_desk.gui.worker import Lane, Worker
 BUSY_MILLISECONDS = 400
 IDLE_MILLISECONDS = 3000
 LOG_CHARACTERS = 400_000
+Answer = tuple[tuple[RetrainingRun, ...], str, int, int | None]
+"""Runs, new output of the latest, where it goes on, and its id."""
 
 
 def share_in(output: str) -> float | None:
@@ -28,13 +30,14 @@ class RunWatch(QObject):
     Signals
     -------
     runs_changed : (runs, the latest first). output : (run id, text, whether it starts anew). ended : a run that was under way and is final now.
-    failed : an error.
+    failed : an error. unreadable : why runs cannot be read, in words; empty where all can.
     """
 
     runs_changed = Signal(object)
     output = Signal(int, str, bool)
     ended = Signal(object)
     failed = Signal(object)
+    unreadable = Signal(str)
 
     def __init__(self, worker: Worker, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -43,6 +46,7 @@ class RunWatch(QObject):
         self._model = ""
         self._followed: int | None = None
         self._next_byte = 0
+        self._unreadable = ""
         self.runs: tuple[RetrainingRun, ...] = ()
         self.log = ""
         self._timer = QTimer(self)
@@ -60,6 +64,8 @@ class RunWatch(QObject):
             self._workspace, self._model = workspace, model
             self._followed, self._next_byte, self.runs, self.log = None, 0, (), ""
             self._worker.forget("runs")
+            self._unreadable = ""
+            self.unreadable.emit("")
             self.output.emit(0, "", True)
         self._take((runs, "", self._next_byte, self._followed))
         self._timer.start()
@@ -77,17 +83,25 @@ class RunWatch(QObject):
         if workspace is None or self._worker.asked("runs"):
             return
 
-        def ask(_: object) -> tuple[tuple[RetrainingRun, ...], str, int, int | None]:
+        def ask(_: object) -> tuple[Answer, str]:
             runs = workspace.runs(model)
+            told = " · ".join(f"Run {number}: {reason}" for number, reason in workspace.unreadable_runs().items())
             latest = latest_of(runs)
             if latest is None:
-                return runs, "", 0, None
+                return (runs, "", 0, None), told
             text, after = workspace.run_output(latest.id, since if latest.id == followed else 0)
-            return runs, text, after, latest.id
+            return (runs, text, after, latest.id), told
 
-        self._worker.ask("runs", ask, self._take, self.failed.emit, owner=self, lane=Lane.RUNS, urgent=False)
+        self._worker.ask("runs", ask, self._take_all, self.failed.emit, owner=self, lane=Lane.RUNS, urgent=False)
 
-    def _take(self, answer: tuple[tuple[RetrainingRun, ...], str, int, int | None]) -> None:
+    def _take_all(self, found: tuple[Answer, str]) -> None:
+        answer, told = found
+        if told != self._unreadable:
+            self._unreadable = told
+            self.unreadable.emit(told)
+        self._take(answer)
+
+    def _take(self, answer: Answer) -> None:
         runs, text, after, followed = answer
         under_way = {run.id for run in self.runs if not run.state.final}
         changed, self.runs = runs != self.runs, runs

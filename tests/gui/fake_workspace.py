@@ -291,6 +291,9 @@ class FakeWorkspace:
         assert self.run is not None
         self.run = replace(self.run, state=state, outcome=outcome, exit_code=exit_code, finished_at=datetime.now(UTC))
 
+    def unreadable_runs(self) -> dict[int, str]:
+        return {}
+
     def runs(self, model: str | None = None) -> tuple[RetrainingRun, ...]:
         self.note("runs", model)
         return () if self.run is None or model not in (None, self.run.model) else (self.run,)

@@ -170,6 +170,13 @@ def test_a_real_run_is_trusted_started_and_found_again(show: Callable[[], Opened
     again.settle()
     again.wait(lambda: "epoch 4/4" in again.page.retraining.log.toPlainText())
     assert again.page.retraining.retrain.isEnabled()
+    state = folder / ".desk" / "runs" / "1" / "state.json"
+    kept = state.read_text(encoding="utf-8")
+    state.write_text("{", encoding="utf-8")
+    again.wait(lambda: "Run 1: " in again.shell.banner.text.full_text)
+    assert "damaged" in again.shell.banner.text.full_text
+    state.write_text(kept, encoding="utf-8")
+    again.wait(lambda: not again.shell.banner.isVisible())
 
 
 def test_a_run_is_cancelled_while_an_evaluation_is_stored(show: Callable[[], Opened], folder: Path) -> None:
