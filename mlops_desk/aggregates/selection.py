@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from mlops_desk.aggregates.expressions import LOG, Expressions
 from mlops_desk.aggregates.numbering import Slicing, local_sql
+from mlops_desk.aggregates.weights import usable_sql
 from mlops_desk.domain.periods import in_local
 from mlops_desk.domain.slicing import Chunk, Split
 from mlops_desk.warehouse.connection import literal, quoted
@@ -99,6 +100,8 @@ class Selection:
         slicing, found = self.slicing, []
         if slicing.filter:
             found.append(f"({slicing.filter})")
+        if slicing.weight is not None and slicing.weight in common_types(self.footers):
+            found.append(usable_sql(slicing.weight))
         if slicing.time is not None:
             found.append(f"{slicing.time.sql()} is not null")
             if slicing.reference is not None:

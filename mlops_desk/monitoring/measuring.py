@@ -48,6 +48,7 @@ from mlops_desk.monitoring.requests import (
 from mlops_desk.monitoring.seeds import seed_of
 from mlops_desk.monitoring.signals import SIGNAL_FAMILIES, signal
 from mlops_desk.monitoring.slice_set import Slice, SliceSet, tables_of
+from mlops_desk.monitoring.weights import refusal_of, refused
 
 Measured = dict[SeriesKey, list[Measurement | None]]
 """Measurements along the slices; None where a slice says nothing of the series."""
@@ -83,7 +84,15 @@ class Measurer:
         self._estimated_performances: OfOutcomes = {}
 
     def measured(self, request: Request) -> Measured:
-        """The series of a request (several where it has groups or classes), along the slices."""
+        """The series of a request (several where it has groups or classes), along the slices; untested where it refuses weights."""
+        refusal = refusal_of(self._model, request)
+        if refusal is not None and request.definition.family in DRIFT_FAMILIES:
+            return {self._key(request): [untested(refusal)] * len(self._set.slices)}
+        found = self._measured(request)
+        return found if refusal is None else refused(found, refusal)
+
+    def _measured(self, request: Request) -> Measured:
+        """The series of a request, whatever it does with weights."""
         family = request.definition.family
         if request.definition.id == DRIFTED_SHARE:
             return {}
@@ -97,6 +106,9 @@ class Measurer:
 
     def whole(self, request: Request, key: SeriesKey) -> Measurement:
         """The request's value of the whole reference, for one of its series."""
+        refusal = refusal_of(self._model, request)
+        if refusal is not None:
+            return untested(refusal)
         reference = self._set.reference
         family = request.definition.family
         if family in DRIFT_FAMILIES:
