@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from mlops_desk.aggregates.tables import Counts, Floats, merged_entries
+from mlops_desk.aggregates.tables import Amounts, Floats, merged_entries
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,19 +20,20 @@ class ExpectedPositives:
     Attributes
     ----------
     marks : (k,) ascending: distinct scores, or numbers of cells, as in the class's ScoreTable. positives : (k,) expected rows of the class.
-    rows : (k,) all rows. pulls : (k,) by how much the expected rows that are predicted right rise with the class's own probability, before
+    rows : (k,) all rows, or the sums of their weights.
+    pulls : (k,) by how much the expected rows that are predicted right rise with the class's own probability, before
         the probabilities of a row are divided by their sum.
     """
 
     marks: Floats
     positives: Floats
-    rows: Counts
+    rows: Amounts
     pulls: Floats
 
     def __add__(self, other: ExpectedPositives) -> ExpectedPositives:
         """The table of both slices' rows."""
         marks, left, right = merged_entries(self.marks, other.marks)
-        positives, pulls, rows = np.zeros(len(marks)), np.zeros(len(marks)), np.zeros(len(marks), dtype=np.int64)
+        positives, pulls, rows = np.zeros(len(marks)), np.zeros(len(marks)), np.zeros(len(marks), dtype=self.rows.dtype)
         for table, at in ((self, left), (other, right)):
             positives[at] += table.positives
             pulls[at] += table.pulls
@@ -76,16 +77,18 @@ class ExpectedTable:
     right_squares : Σ of the squared probability that a row is predicted right.
     loss, loss_squares : Σ of the expected log loss of each row and of its square; None where a row's scores have no positive sum.
     positives : by class, for the metrics of ranking. groups : by protected attribute, over the rows that have a group.
+    weighted : the same by weight, None where rows count once.
     """
 
     classes: tuple[str, ...]
-    rows: int
+    rows: float
     counts: Floats
     right_squares: float
     loss: float | None = None
     loss_squares: float | None = None
     positives: Mapping[str, ExpectedPositives] = field(default_factory=dict)
     groups: Mapping[str, ExpectedGroups] = field(default_factory=dict)
+    weighted: WeightedExpected | None = None
 
     def __add__(self, other: ExpectedTable) -> ExpectedTable:
         """The table of both slices' rows."""
@@ -105,7 +108,20 @@ class ExpectedTable:
                 attribute: _groups_added([self, other], attribute, classes)
                 for attribute in dict.fromkeys([*self.groups, *other.groups])
             },
+            weighted=None if self.weighted is None or other.weighted is None else self.weighted + other.weighted,
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightedExpected:
+    """Expected labels of the same rows, these counted by weight and by its square."""
+
+    amounts: ExpectedTable
+    squares: ExpectedTable
+
+    def __add__(self, other: WeightedExpected) -> WeightedExpected:
+        """The tables of both slices' rows."""
+        return WeightedExpected(amounts=self.amounts + other.amounts, squares=self.squares + other.squares)
 
 
 def _in_classes(counts: Floats, own: tuple[str, ...], classes: tuple[str, ...]) -> Floats:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from mlops_desk.aggregates import expected, group_scores, signals, slices, sums, tables
+from mlops_desk.aggregates import expected, group_scores, group_tables, signals, slices, sums, tables
 
 TYPES: dict[str, type] = {
     cls.__name__: cls
@@ -19,15 +19,17 @@ TYPES: dict[str, type] = {
         tables.ScoreTable,
         tables.ConfusionTable,
         tables.ErrorTable,
-        tables.GroupTable,
-        tables.GroupMeans,
+        group_tables.GroupTable,
+        group_tables.GroupMeans,
         tables.RowSet,
         expected.ExpectedGroups,
         expected.ExpectedPositives,
         expected.ExpectedTable,
+        expected.WeightedExpected,
         group_scores.GroupScoreTable,
         slices.FeatureTables,
         slices.OutcomeTables,
+        slices.WeightedOutcomes,
         sums.RowSums,
         signals.RowGroups,
         signals.SignalTables,

@@ -50,9 +50,9 @@ def drift_correlation(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """Rows of one segment, and the sum over them of what the mean is of."""
+    """Rows of one segment (or the sum of their weights), and the sum over them of what the mean is of."""
 
-    rows: int
+    rows: float
     total: float
 
     @property

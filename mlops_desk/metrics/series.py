@@ -11,12 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mlops_desk.aggregates.tables import CategoryTable, Counts, ValueTable
+from mlops_desk.aggregates.tables import CategoryTable, ValueTable
 from mlops_desk.domain.metric import Convention, Definition, Direction, Family, Measurement, untested
 
 Floats = NDArray[np.float64]
-Amounts = Counts | Floats
-"""Counts of rows, or draws of such counts from a continuous limit."""
 NEEDS_EXACT = "a column of this size is judged from cells, which do not bound this metric: it asks for exact = true"
 """Why a metric without an error bound has no value where the tables hold cells."""
 TOO_LARGE = "the squares of numbers that large are beyond the range of doubles"

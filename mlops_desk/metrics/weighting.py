@@ -8,10 +8,13 @@ while `columns.weight` names a column: it has a null distribution of counts, or 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from mlops_desk.aggregates.tables import Amounts, ScoreTable
 from mlops_desk.domain.metric import Convention, Definition, Family
+
+NO_WEIGHT = "all of these rows weigh 0"
 
 
 class Weighting(StrEnum):
@@ -49,8 +52,43 @@ BY_SHARES = f"watch jensen_shannon, psi or total_variation instead, or {UNWEIGH}
 BY_EFFECT = f"watch concept_effect or estimation_gap instead, or {UNWEIGH}"
 IN_DESK = f'write convention = "desk", or {UNWEIGH}'
 
-HONOURED: Mapping[Family, frozenset[str]] = {}
+OF_COUNTS = (
+    "accuracy", "balanced_accuracy", "cohen_kappa", "precision", "recall", "specificity", "f1", "mcc", "true_positive", "true_negative",
+    "false_positive", "false_negative", "label_rate", "business_value", "f1_micro", "f1_weighted", "confusion",
+)  # fmt: skip
+OF_SCORES = ("roc_auc", "average_precision", "lift_at_10", "log_loss", "brier")
+OF_ERRORS = ("mae", "mse", "rmse", "mape", "msle", "rmsle", "r2", "mean_error", "median_absolute_error")
+OF_GROUPS = (
+    "prediction_rate", "recall", "specificity", "false_positive_rate", "false_negative_rate", "precision", "accuracy", "label_rate",
+    "true_negative", "false_negative", "false_positive", "true_positive",
+)  # fmt: skip
+BETWEEN_GROUPS = tuple(
+    f"{parity}_{comparison}"
+    for parity in (
+        "demographic_parity", "equal_opportunity", "equalized_odds", "predictive_parity", "false_positive_rate", "false_negative_rate",
+        "accuracy",
+    )
+    for comparison in ("difference", "ratio", "difference_to_overall", "ratio_to_overall")
+)  # fmt: skip
+OF_MEANS = tuple(
+    f"{mean}{comparison}" for mean in ("mean_prediction", "mae") for comparison in ("", "_difference", "_ratio")
+)
+HONOURED: Mapping[Family, tuple[str, ...]] = {
+    Family.PERFORMANCE: (*OF_COUNTS, *OF_SCORES, *OF_ERRORS, "prediction_rate"),
+    Family.ESTIMATED_PERFORMANCE: (*OF_COUNTS, *OF_SCORES),
+    Family.CALIBRATION: (
+        "expected_calibration_error", "maximum_calibration_error", "calibration_slope", "calibration_intercept", "brier_reliability",
+        "brier_resolution",
+    ),
+    Family.CONCEPT_DRIFT: ("estimation_gap", "covariate_effect", "concept_effect"),
+    Family.FAIRNESS: (*OF_GROUPS, *BETWEEN_GROUPS, *OF_MEANS),
+    Family.ESTIMATED_FAIRNESS: (*OF_GROUPS, *BETWEEN_GROUPS),
+}  # fmt: skip
 """By family (the drift families as data_drift) the metrics that honour weights."""
+REFUSED_IN: Mapping[Family, Mapping[str, tuple[str, str]]] = {
+    Family.ESTIMATED_PERFORMANCE: dict.fromkeys(("mae", "mse", "rmse", "mape", "msle", "rmsle"), (LEARNED, UNWEIGH)),
+}
+"""Metrics that refuse weights in one family alone."""
 REFUSED: Mapping[str, tuple[str, str]] = {
     **dict.fromkeys(
         (
@@ -88,6 +126,18 @@ DRIFT = (Family.DATA_DRIFT, Family.PREDICTION_DRIFT, Family.LABEL_DRIFT)
 UNKNOWN = "it is not made for them"
 
 
+def scaled(amounts: Amounts, squares: Amounts) -> tuple[Amounts, Amounts]:
+    """Sums of weights and of their squares, of weights scaled so that they add to Kish's effective rows, (Σw)² / Σw²."""
+    total, of_squares = float(amounts.sum()), float(squares.sum())
+    scale = total / of_squares if of_squares > 0 else 1.0
+    return amounts * scale, squares * scale**2
+
+
+def effective_scores(amounts: ScoreTable, squares: ScoreTable) -> ScoreTable:
+    """A table of scores by weight, scaled so that its weights add to Kish's effective rows."""
+    return replace(amounts, counts=scaled(amounts.counts, squares.counts)[0])
+
+
 def weight_rule(definition: Definition, convention: Convention = Convention.DESK) -> WeightRule:
     """What a metric under a convention does with weights; one that no table here names refuses them."""
     name, family = definition.id, definition.family
@@ -95,8 +145,9 @@ def weight_rule(definition: Definition, convention: Convention = Convention.DESK
         return WeightRule(Weighting.ROWS, OF_ROWS[family])
     if name in OF_ROWS_TOO:
         return WeightRule(Weighting.ROWS, OF_ROWS_TOO[name])
-    if name in REFUSED:
-        return WeightRule(Weighting.REFUSED, *REFUSED[name])
+    refused = REFUSED_IN.get(family, {}).get(name) or REFUSED.get(name)
+    if refused is not None:
+        return WeightRule(Weighting.REFUSED, *refused)
     own = convention in (Convention.NANNYML, Convention.EVIDENTLY) and convention in definition.conventions
     if own:
         tool = {Convention.NANNYML: "NannyML", Convention.EVIDENTLY: "Evidently"}[convention]

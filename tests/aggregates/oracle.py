@@ -8,16 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from mlops_desk.aggregates.tables import (
-    CategoryTable,
-    ConfusionTable,
-    ErrorTable,
-    GroupMeans,
-    GroupTable,
-    RowSet,
-    ScoreTable,
-    ValueTable,
-)
+from mlops_desk.aggregates.group_tables import GroupMeans, GroupTable
+from mlops_desk.aggregates.tables import CategoryTable, ConfusionTable, ErrorTable, RowSet, ScoreTable, ValueTable
 
 EPSILON = float(np.finfo(np.float64).eps)
 Row = tuple[float | None, int | None, int | None]

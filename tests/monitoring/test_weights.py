@@ -8,7 +8,19 @@ import numpy as np
 import pyarrow as pa
 
 from tests.aggregates.logs import written
-from tests.monitoring.desks import BY_PERIOD, COLUMNS, DAILY, INSIDE, LOGS, day_rows, kept, run, truth, write_desk
+from tests.monitoring.desks import (
+    BY_PERIOD,
+    COLUMNS,
+    DAILY,
+    INSIDE,
+    LOGS,
+    assert_same,
+    day_rows,
+    kept,
+    run,
+    truth,
+    write_desk,
+)
 
 WEIGHED = COLUMNS + INSIDE + 'weight = "w"\n'
 DAYS = 7
@@ -77,3 +89,41 @@ def test_what_refuses_weights_says_why(tmp_path: Path) -> None:
     assert "does not take weights: its null distribution is of counts" in str(reasons["kolmogorov_smirnov_p"])
     assert "remove columns.weight" in str(reasons["mmd"])
     assert {name for name, reason in reasons.items() if reason is None} == {"rows"}
+
+
+def daily(folder: Path, *parts: str, weights: Mapping[int, np.ndarray] | None, days: int = DAYS) -> None:
+    """A workspace of daily files with these weights by day, or without any."""
+    columns = COLUMNS + INSIDE + ("" if weights is None else 'weight = "w"\n')
+    write_desk(folder, LOGS, BY_PERIOD, columns, DAILY, *parts)
+    for day in range(days):
+        weighed_day(folder, day, np.ones(40) if weights is None else weights[day])
+
+
+EVERYTHING = """
+[[models.monitors]]
+family = "performance"
+[[models.monitors]]
+family = "estimated_performance"
+[[models.monitors]]
+family = "calibration"
+[[models.monitors]]
+family = "fairness"
+min_group_rows = 5
+[[models.monitors]]
+family = "estimated_fairness"
+min_group_rows = 5
+[[models.monitors]]
+metrics = ["estimation_gap", "covariate_effect", "concept_effect"]
+[models.business_value]
+matrix = [[0, -1], [-2, 3]]
+"""
+
+
+def test_weights_of_1_change_nothing(tmp_path: Path) -> None:
+    daily(tmp_path / "plain", EVERYTHING, weights=None)
+    daily(tmp_path / "ones", EVERYTHING, weights={day: np.ones(40) for day in range(DAYS)})
+    for name in ("plain", "ones"):
+        assert run(tmp_path / name).failure is None
+    plain, ones = kept(tmp_path / "plain"), kept(tmp_path / "ones")
+    assert len(plain.values) > 500
+    assert_same(ones, plain, within=1e-11)
