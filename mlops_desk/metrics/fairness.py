@@ -141,7 +141,7 @@ def fairness_of_counts(
     readings: list[Reading] = []
     held: dict[str, list[GroupRate]] = {}
     of_groups = [
-        (group, rates_of(counts), rates_of(amounts[at], None if squares is None else squares[at]))
+        (group, rows := rates_of(counts), rows if squares is None else rates_of(amounts[at], squares[at]))
         for at, (group, counts) in enumerate(zip(groups, by_group, strict=True))
     ]
     for metric, missing in NO_ROWS_FOR.items():
@@ -150,7 +150,7 @@ def fairness_of_counts(
             continue
         held[metric] = []
         for group, rows, rates in of_groups:
-            found = _too_small(metric, rows, min_group_rows) or _group_rate(metric, group, rates, convention)
+            found = _too_small(metric, rows, min_group_rows) or _group_rate(metric, group, rates, rows, convention)
             if isinstance(found, str) and found == missing and rows[metric].rows > NEGLIGIBLE:
                 found = NO_WEIGHT
             if not isinstance(found, str):
@@ -185,10 +185,13 @@ def _too_small(metric: str, rates: Mapping[str, Rate], min_group_rows: int) -> s
     return None
 
 
-def _group_rate(metric: str, group: str, rates: Mapping[str, Rate], convention: Convention) -> GroupRate | str:
-    """The rate of a group, or the reason why it is untested."""
+def _group_rate(
+    metric: str, group: str, rates: Mapping[str, Rate], rows: Mapping[str, Rate], convention: Convention
+) -> GroupRate | str:
+    """The rate of a group, or the reason why it is untested; `rows` are its rates of rows, of which a weight is a multiple."""
     rate = rates[metric]
-    if rate.rows > NEGLIGIBLE:
+    all_rows = rows["prediction_rate"].rows
+    if rate.rows > NEGLIGIBLE * (rates["prediction_rate"].rows / all_rows if rates is not rows and all_rows > 0 else 1):
         return GroupRate(group, rate.value, rate)
     return GroupRate(group, 0.0, None) if convention is Convention.FAIRLEARN else NO_ROWS_FOR[metric]
 
