@@ -6,16 +6,15 @@ import math
 
 import numpy as np
 
-from mlops_desk.aggregates.tables import ErrorTable, Floats, ValueTable
+from mlops_desk.aggregates.tables import ErrorTable, ValueTable
 from mlops_desk.domain.metric import Definition, Direction, Family, Measurement, untested
+from mlops_desk.metrics.binning import middle_entries
 from mlops_desk.metrics.intervals import Z, measured
 from mlops_desk.metrics.performance import too_few
 
 METRICS = (
     "mae", "mse", "rmse", "mape", "msle", "rmsle", "r2", "mean_error", "median_absolute_error", "max_error",
 )  # fmt: skip
-SAME_HALF = 1e-12
-"""By such a share of it, the rounding of sums may miss half of all weights."""
 BELOW_LOG = "targets or predictions are -1 or less, where the logarithm ends"
 
 
@@ -103,14 +102,6 @@ def median(values: ValueTable, scale: float = 1.0) -> Measurement:
     ends = places(math.floor((n - 1) / 2 - reach), math.ceil((n - 1) / 2 + reach))
     lower, upper = (float(values.values[end]) for end in ends)
     return Measurement(value, None, bound, (upper - lower) / (2 * Z), lower, upper)
-
-
-def middle_entries(reached: Floats) -> list[int]:
-    """The entries of the two middle rows, given (k,) rows (or weights) up to and including each; the same where one row is in the middle."""
-    half = float(reached[-1]) / 2
-    lower = int(np.searchsorted(reached, half * (1 - SAME_HALF), side="left"))
-    upper = int(np.searchsorted(reached, half * (1 + SAME_HALF), side="right"))
-    return [lower, min(upper, len(reached) - 1)]
 
 
 def _definition(id: str, name: str, direction: Direction, least: float = 0.0, greatest: float = math.inf) -> Definition:

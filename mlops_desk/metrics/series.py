@@ -62,6 +62,15 @@ CategoricalMetric = Callable[[Convention, CategoryTable, Sequence[CategoryTable]
 """The same for a categorical column."""
 
 
+def by_effective_rows(measure: NumericMetric) -> NumericMetric:
+    """The metric of the tables by weight, scaled to their effective rows; of the tables themselves where rows count once."""
+
+    def measured(convention: Convention, reference: ValueTable, chunks: Sequence[ValueTable]) -> Series:
+        return measure(convention, reference.effective, [chunk.effective for chunk in chunks])
+
+    return measured
+
+
 def without_values(chunks: int, reason: str) -> Series:
     """A series of `chunks` values that are all untested."""
     return Series(values=np.full(chunks, np.nan), undefined=reason)

@@ -74,6 +74,10 @@ OF_MEANS = tuple(
     f"{mean}{comparison}" for mean in ("mean_prediction", "mae") for comparison in ("", "_difference", "_ratio")
 )
 HONOURED: Mapping[Family, tuple[str, ...]] = {
+    Family.DATA_DRIFT: (
+        "psi", "jensen_shannon", "hellinger", "kl_divergence", "total_variation", "l_infinity", "kolmogorov_smirnov", "wasserstein",
+        "energy", "mean", "std", "sum", "median", "mean_shift", "std_ratio", "median_shift",
+    ),
     Family.PERFORMANCE: (*OF_COUNTS, *OF_SCORES, *OF_ERRORS, "prediction_rate"),
     Family.ESTIMATED_PERFORMANCE: (*OF_COUNTS, *OF_SCORES),
     Family.CALIBRATION: (

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
+import numpy as np
 
 from mlops_desk.aggregates.tables import CategoryTable, ValueTable
 from mlops_desk.domain.metric import Convention, Limits, SeriesKey
@@ -104,7 +105,7 @@ class NullLimits:
         reference: ValueTable | CategoryTable,
         reference_chunks: Callable[[], Tables],
     ) -> list[Limits]:
-        """Limits of a series for chunks of so many rows with a value."""
+        """Limits of a series for chunks of so many rows with a value; where rows have weights, of so many effective ones."""
         named = digest((), reference_name, repr((key, at_level)))
         name = f"{self._model}:N:{named}"
         body = self._cache.get([name]).get(name)
@@ -132,7 +133,9 @@ def _fitted(
         return nothing
     found = null_limits(
         key.metric,
-        counts.reference,
+        np.maximum(np.rint(counts.reference), counts.reference > 0).astype(
+            np.int64
+        ),  # effective rows are no whole ones
         sizes,
         alpha=at_level.alpha,
         warn_alpha=at_level.warn_alpha,

@@ -276,7 +276,7 @@ class SeriesBuilder:
             self._model.false_alarms_per_month, self._chunks, self._hours, self._calibrated, warn_factor
         )
         tables = [measurer.column_table(request, one) for one in slices]
-        rows = [0 if table is None else table.n for table in tables]
+        rows = [0 if table is None else round(table.effective.n) for table in tables]
 
         def chunks() -> list[ValueTable] | list[CategoryTable]:
             whole = subject.slices.reference
