@@ -216,7 +216,8 @@ def _recalibration(table: ScoreTable, squares: ScoreTable | None) -> dict[str, M
         return dict.fromkeys(LOGISTIC_METRICS, untested("all scores are equal"))
     if of_positives[0] >= of_negatives[-1] or of_negatives[0] >= of_positives[-1]:
         return dict.fromkeys(LOGISTIC_METRICS, untested("the scores separate the classes, no finite slope fits"))
-    fit = _logistic_fit(logits, positives, held, None if squares is None else squares.labelled.sum(axis=1))
+    weighed = squares is not None and not np.array_equal(squares.labelled, table.labelled)
+    fit = _logistic_fit(logits, positives, held, squares.labelled if squares is not None and weighed else None)
     if fit is None:
         return dict.fromkeys(LOGISTIC_METRICS, untested("the logistic recalibration did not converge"))
     (intercept, slope), errors = fit
@@ -228,7 +229,8 @@ def _logistic_fit(
 ) -> tuple[tuple[float, float], tuple[float, float]] | None:
     """(intercept, slope) and their standard errors by Newton's method with halved steps; None if it does not settle.
 
-    Where rows are sums of weights, `squares` are those of the weights: the errors are of the weighted estimating equations.
+    Where rows are sums of weights, `squares` (k, 2) are those of the weights by label: the errors are those of the weighted estimating equations
+    (Huber's sandwich).
     """
     design = np.stack([np.ones_like(logits), logits])
 
@@ -254,7 +256,8 @@ def _logistic_fit(
         if float(np.abs(size * step).max()) < 1e-8 * (1 + float(np.abs(point).max())) or size <= 1e-10:
             covariance = np.linalg.inv(information)
             if squares is not None:
-                covariance = covariance @ ((design * (squares * chance * (1 - chance))) @ design.T) @ covariance
+                spread = squares[:, 1] * (1 - chance) ** 2 + squares[:, 0] * chance**2
+                covariance = covariance @ ((design * spread) @ design.T) @ covariance
             errors = np.sqrt(np.diag(covariance))
             return (float(point[0]), float(point[1])), (float(errors[0]), float(errors[1]))
     return None

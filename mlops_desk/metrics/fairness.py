@@ -159,8 +159,11 @@ def fairness_of_counts(
                 readings.append(Reading(metric=metric, measurement=_told(found), group=group, class_=class_))
     for metric, place in COUNTS.items():
         if wanted is None or metric in wanted:
-            for group, counts in zip(groups, by_group if weighted is None else weighted[0], strict=True):
-                count = Measurement(float(counts[place]))
+            for group, counts, rows in zip(
+                groups, by_group if weighted is None else weighted[0], by_group, strict=True
+            ):
+                weightless = counts.sum() <= 0 < rows.sum()
+                count = untested(NO_WEIGHT) if weightless else Measurement(float(counts[place]))
                 readings.append(Reading(metric=metric, measurement=count, group=group, class_=class_))
     overall = rates_of(amounts.sum(axis=0), None if squares is None else squares.sum(axis=0))
     for name, metrics, compare, worse in comparisons:

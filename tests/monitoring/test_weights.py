@@ -1,11 +1,13 @@
 """The weight column: which rows it leaves out, what refuses it, and that what honours it is right."""
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pytest
 
 from tests.aggregates.logs import written
 from tests.monitoring.desks import (
@@ -93,7 +95,7 @@ def test_what_refuses_weights_says_why(tmp_path: Path) -> None:
 
 def daily(folder: Path, *parts: str, weights: Mapping[int, np.ndarray] | None, days: int = DAYS) -> None:
     """A workspace of daily files with these weights by day, or without any."""
-    columns = COLUMNS + INSIDE + ("" if weights is None else 'weight = "w"\n')
+    columns = COLUMNS + INSIDE + ('ignore = ["w"]\n' if weights is None else 'weight = "w"\n')
     write_desk(folder, LOGS, BY_PERIOD, columns, DAILY, *parts)
     for day in range(days):
         weighed_day(folder, day, np.ones(40) if weights is None else weights[day])
@@ -113,17 +115,85 @@ min_group_rows = 5
 family = "estimated_fairness"
 min_group_rows = 5
 [[models.monitors]]
+family = "data_drift"
+metrics = ["psi", "jensen_shannon", "kolmogorov_smirnov", "wasserstein", "energy", "median", "std", "std_ratio", "median_shift", "sum", "drifted_share"]
+EXACT
+[[models.monitors]]
 metrics = ["estimation_gap", "covariate_effect", "concept_effect"]
 [models.business_value]
 matrix = [[0, -1], [-2, 3]]
 """
 
 
-def test_weights_of_1_change_nothing(tmp_path: Path) -> None:
-    daily(tmp_path / "plain", EVERYTHING, weights=None)
-    daily(tmp_path / "ones", EVERYTHING, weights={day: np.ones(40) for day in range(DAYS)})
+BY_VALUE, BY_CELL = EVERYTHING.replace("EXACT", ""), EVERYTHING.replace("EXACT", "exact_rows = 0")
+
+
+@pytest.mark.parametrize("monitors", [BY_VALUE, BY_CELL], ids=["by value", "by cell"])
+def test_weights_of_1_change_nothing(tmp_path: Path, monitors: str) -> None:
+    daily(tmp_path / "plain", monitors, weights=None)
+    daily(tmp_path / "ones", monitors, weights={day: np.ones(40) for day in range(DAYS)})
     for name in ("plain", "ones"):
         assert run(tmp_path / name).failure is None
     plain, ones = kept(tmp_path / "plain"), kept(tmp_path / "ones")
     assert len(plain.values) > 500
     assert_same(ones, plain, within=1e-11)
+
+
+@pytest.mark.parametrize("monitors", [BY_VALUE, BY_CELL], ids=["by value", "by cell"])
+def test_a_run_leaves_what_a_full_run_leaves(tmp_path: Path, monitors: str) -> None:
+    folder = tmp_path / "desk"
+    weights = {day: weights_of(day) for day in range(DAYS + 2)}
+    daily(folder, monitors, weights=weights, days=5)
+    run(folder)
+    for day in range(5, DAYS + 2):
+        weighed_day(folder, day, weights[day])
+        run(folder)
+    weights[6][:10] = [np.nan, *[0.0] * 4, *[7.5] * 5]
+    weighed_day(folder, 6, weights[6])
+    run(folder)
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy, ignore=shutil.ignore_patterns(".desk"))
+    assert run(copy, full=True).failure is None
+    assert ("weight_unusable", 1) in kept(copy).notes
+    assert_same(kept(folder), kept(copy))
+
+
+def test_the_weight_column_is_part_of_what_is_kept(tmp_path: Path) -> None:
+    """Another column of weights is another count, though the files are the same."""
+    write_desk(tmp_path, LOGS, BY_PERIOD, COLUMNS + INSIDE + 'weight = "w"\nignore = ["v"]\n', DAILY, BY_VALUE)
+    for day in range(DAYS):
+        weighed_day(tmp_path, day, weights_of(day), v=weights_of(day + 50))
+    run(tmp_path)
+    first = values_by(tmp_path, "chunk", "metric", "family", "column", "group", "split")
+    write_desk(tmp_path, LOGS, BY_PERIOD, COLUMNS + INSIDE + 'weight = "v"\nignore = ["w"]\n', DAILY, BY_VALUE)
+    run(tmp_path)
+    second = values_by(tmp_path, "chunk", "metric", "family", "column", "group", "split")
+    key = (0, "accuracy", "performance", None, None, "analysis")
+    assert first[key]["value"] != second[key]["value"]
+    copy = tmp_path.with_name("copy")
+    shutil.copytree(tmp_path, copy, ignore=shutil.ignore_patterns(".desk"))
+    run(copy, full=True)
+    assert_same(kept(tmp_path), kept(copy))
+
+
+def test_a_chunk_of_weight_0_is_untested(tmp_path: Path) -> None:
+    weights = {day: weights_of(day) if day != 5 else np.zeros(40) for day in range(DAYS)}
+    daily(tmp_path, BY_VALUE, weights=weights)
+    assert run(tmp_path).failure is None
+    rows = [row for row in kept(tmp_path).values.values() if (row["split"], row["chunk"]) == ("analysis", 1)]
+    assert len(rows) > 100
+    told = {row["metric"]: row["reason"] for row in rows if row["value"] is not None}
+    assert set(told) <= {"drifted_share"}, told
+    reasons = {(row["family"], row["metric"]): str(row["reason"]) for row in rows}
+    assert reasons["data_drift", "median"] == "all values of this column in the chunk weigh 0"
+    assert reasons["performance", "accuracy"] == "among rows that weigh more than 0: no labelled rows"
+    assert "weigh" in reasons["fairness", "recall"]
+    assert "weigh" in reasons["concept_drift", "concept_effect"]
+
+
+def test_few_rows_are_too_few_whatever_they_weigh(tmp_path: Path) -> None:
+    monitors = BY_VALUE.replace("[[models.monitors]]", "[[models.monitors]]\nmin_rows = 41")
+    daily(tmp_path, monitors, weights={day: weights_of(day) * 1000 for day in range(DAYS)})
+    run(tmp_path)
+    reasons = {row["metric"]: row["reason"] for row in kept(tmp_path).values.values() if row["family"] == "performance"}
+    assert reasons["accuracy"] == "40 labelled rows, fewer than 41"
