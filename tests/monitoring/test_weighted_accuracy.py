@@ -9,6 +9,7 @@ import pytest
 from sklearn import metrics
 from sklearn.isotonic import IsotonicRegression
 
+from tests.aggregates.logs import written
 from tests.monitoring.weighted_desks import evaluated, monitor, rows_of
 
 FAMILIES = ("performance", "estimated_performance", "calibration", "fairness", "estimated_fairness")
@@ -267,3 +268,35 @@ def test_errors_of_a_regression_are_scikit_learns(tmp_path: Path, exact: bool) -
         assert found == pytest.approx(np.average(np.abs(y - said)[own], weights=w[own]), rel=1e-9)
         found = values["fairness", "mean_prediction", "sex", sex, None]["value"]
         assert found == pytest.approx(np.average(said[own], weights=w[own]), rel=1e-9)
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+@pytest.mark.parametrize("exact", [True, False])
+def test_how_rows_lie_in_files_makes_no_difference(tmp_path: Path, task: str, exact: bool) -> None:
+    """Partial tables by weight add: the same rows in one file and in three."""
+    reference, log = rows_of(task, 41, 500), rows_of(task, 42, 450)
+    monitors = [*all_of(task, exact=exact), monitor("data_drift", exact=exact)]
+    if task == "multiclass":
+        monitors.append(monitor("estimated_fairness", exact=exact))
+    whole = evaluated(tmp_path / "whole", task, reference, log, *monitors)
+    folder = tmp_path / "parts"
+    for part in (1, 2):
+        written(
+            folder / "logs" / f"part{part}.parquet",
+            {name: column[150 * part : 150 * (part + 1)] for name, column in log.items()},
+        )
+    written(folder / "reference" / "a.parquet", {name: column[:123] for name, column in reference.items()})
+    parts = evaluated(
+        folder,
+        task,
+        {name: column[123:] for name, column in reference.items()},
+        {name: column[:150] for name, column in log.items()},
+        *monitors,
+    )
+    assert set(whole) == set(parts)
+    for key, row in whole.items():
+        assert row["reason"] == parts[key]["reason"], key
+        for name in ("value", "sampling_error", "interval_lower", "upper"):
+            given, found = row[name], parts[key][name]
+            assert (given is None) == (found is None), (key, name)
+            assert given is None or found == pytest.approx(given, rel=1e-8, abs=1e-11), (key, name)
