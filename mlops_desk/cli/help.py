@@ -18,6 +18,8 @@ def help(call: Call) -> int:  # noqa: A001 - a command's function has its name
         return 0
     page = help_page(name)
     terminal.line(page.markdown.rstrip("\n"))
+    if weight_lines(name):
+        terminal.line()
     for line in weight_lines(name):
         terminal.line(line)
     if name not in GUIDES and not is_computed(name):
