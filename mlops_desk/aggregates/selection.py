@@ -153,13 +153,14 @@ def _where(conditions: Sequence[str]) -> str:
     return f" where {' and '.join(conditions)}" if conditions else ""
 
 
-def counted_sql(selection: Selection, columns: Sequence[str]) -> str:
-    """How often each combination of some columns' values occurs in the chunk: what its numbers are made of."""
+def counted_sql(selection: Selection, columns: Sequence[str], weight: str | None = None) -> str:
+    """How often each combination of some columns' values occurs in the chunk, and how much it weighs: what its numbers are made of."""
     names = ", ".join(quoted(name) for name in columns)
+    rows = "count(*) as rows"
+    if weight is not None:
+        rows += f", sum(cast({quoted(weight)} as DOUBLE)) as weight"
     what = (
-        f"select {names}, count(*) as rows from {ROWS} group by all order by rows desc"
-        if names
-        else f"select count(*) as rows from {ROWS}"
+        f"select {names}, {rows} from {ROWS} group by all order by rows desc" if names else f"select {rows} from {ROWS}"
     )
     return f"{selection.sql()}\n{what}"
 
