@@ -79,7 +79,7 @@ def equal_count_bins(
     return Bins(
         rows=np.diff(borders),
         scores=in_bins(scores * held),
-        positives=in_bins(positives),
+        positives=np.minimum(in_bins(positives), np.diff(borders)),
         doubt=zeros,
         label_doubt=zeros,
         positive_squares=None if squares is None else in_bins(squares[:, 1]),

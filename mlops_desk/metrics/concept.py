@@ -84,6 +84,9 @@ def _by_stratum(reference: tuple[ScoreTable, Amounts], chunk: tuple[ScoreTable, 
     """(s, 2, …) rows by stratum and sample of (k, …) rows by entry of each sample's table."""
     strata = np.zeros((len(borders) + 1, 2, *reference[1].shape[1:]))
     for sample, (table, counts) in enumerate((reference, chunk)):
+        if counts.dtype.kind == "f":  # a difference of running sums would lose small weights beside great ones
+            np.add.at(strata[:, sample], np.searchsorted(borders, table.marks, side="left"), counts)
+            continue
         up_to = table.labelled_before if counts is table.labelled else _before(counts)
         ends = np.append(np.searchsorted(table.marks, borders, side="right"), len(counts))
         strata[:, sample] = np.diff(up_to[ends], axis=0, prepend=0)

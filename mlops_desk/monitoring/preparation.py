@@ -330,7 +330,7 @@ class Preparation:
         if not rows.rows:
             raise UserError(
                 f"models.{self._model.id}.reference: no row of the log lies from {self._model.reference.start}"
-                f" to {self._model.reference.end}; choose a period that the log covers"
+                f" to {self._model.reference.end}{self._and_weighs}; choose a period that the log covers"
             )
         return rows
 
@@ -353,6 +353,12 @@ class Preparation:
         if self._model.columns.weight is not None:
             terms.append(usable_sql(self._model.columns.weight))
         return " and ".join(terms) or "true"
+
+    @property
+    def _and_weighs(self) -> str:
+        """What a row needs, too, where rows have weights."""
+        name = self._model.columns.weight
+        return "" if name is None else f" and has a weight that can be used (columns.weight is {name!r})"
 
     def _weighed(self, rows: ReferenceRows) -> ReferenceRows:
         """The rows of a reference whose weight can be used; raises UserError where there is none."""

@@ -15,13 +15,16 @@ from tests.monitoring.desks import (
     COLUMNS,
     DAILY,
     INSIDE,
+    LABELS,
     LOGS,
+    REFERENCE_DAYS,
     assert_same,
     day_rows,
     kept,
     run,
     truth,
     write_desk,
+    write_labels,
 )
 
 WEIGHED = COLUMNS + INSIDE + 'weight = "w"\n'
@@ -119,6 +122,10 @@ family = "data_drift"
 metrics = ["psi", "jensen_shannon", "kolmogorov_smirnov", "wasserstein", "energy", "median", "std", "std_ratio", "median_shift", "sum", "drifted_share"]
 EXACT
 [[models.monitors]]
+metrics = ["accuracy", "jensen_shannon", "median"]
+min_rows = 5
+segments = ["sex"]
+[[models.monitors]]
 metrics = ["estimation_gap", "covariate_effect", "concept_effect"]
 [models.business_value]
 matrix = [[0, -1], [-2, 3]]
@@ -180,7 +187,8 @@ def test_a_chunk_of_weight_0_is_untested(tmp_path: Path) -> None:
     weights = {day: weights_of(day) if day != 5 else np.zeros(40) for day in range(DAYS)}
     daily(tmp_path, BY_VALUE, weights=weights)
     assert run(tmp_path).failure is None
-    rows = [row for row in kept(tmp_path).values.values() if (row["split"], row["chunk"]) == ("analysis", 1)]
+    whole = (row for row in kept(tmp_path).values.values() if row["segment"] is None)
+    rows = [row for row in whole if (row["split"], row["chunk"]) == ("analysis", 1)]
     assert len(rows) > 100
     told = {row["metric"]: row["reason"] for row in rows if row["value"] is not None}
     assert set(told) <= {"drifted_share"}, told
@@ -192,8 +200,94 @@ def test_a_chunk_of_weight_0_is_untested(tmp_path: Path) -> None:
 
 
 def test_few_rows_are_too_few_whatever_they_weigh(tmp_path: Path) -> None:
-    monitors = BY_VALUE.replace("[[models.monitors]]", "[[models.monitors]]\nmin_rows = 41")
-    daily(tmp_path, monitors, weights={day: weights_of(day) * 1000 for day in range(DAYS)})
+    monitor = '[[models.monitors]]\nfamily = "performance"\nmin_rows = 41\n'
+    daily(tmp_path, monitor, weights={day: weights_of(day) * 1000 for day in range(DAYS)})
     run(tmp_path)
     reasons = {row["metric"]: row["reason"] for row in kept(tmp_path).values.values() if row["family"] == "performance"}
     assert reasons["accuracy"] == "40 labelled rows, fewer than 41"
+
+
+@pytest.mark.parametrize("monitors", [BY_VALUE, BY_CELL], ids=["by value", "by cell"])
+@pytest.mark.parametrize("spread", [50.0, 2.0], ids=["of any size", "mostly 0"])
+def test_weights_of_any_size_give_values_or_reasons(tmp_path: Path, monitors: str, spread: float) -> None:
+    """From 1e-30 to 1e30, and where only a few rows weigh anything: never NaN, and shares stay shares."""
+    weights = {}
+    for day in range(DAYS):
+        rng = np.random.default_rng((day, 6))
+        some = rng.random(40) < (1.0 if spread > 10 else 0.08)
+        weights[day] = np.where(some, np.clip(10 ** rng.uniform(-spread, spread, 40), 1e-30, 1e30), 0.0)
+    daily(tmp_path, monitors, weights=weights)
+    assert run(tmp_path).failure is None
+    rows = list(kept(tmp_path).values.values())
+    assert sum(row["value"] is not None for row in rows) > 500
+    for row in rows:
+        if row["value"] is not None and row["metric"] in (
+            "accuracy",
+            "recall",
+            "roc_auc",
+            "jensen_shannon",
+            "precision",
+            "f1",
+        ):
+            assert 0 <= row["value"] <= 1, row  # type: ignore[operator]
+            assert (
+                row["interval_lower"] is None
+                or 0 <= row["interval_lower"] <= row["value"] <= row["interval_upper"] <= 1
+            ), row  # type: ignore[operator]
+
+
+def test_a_file_without_the_column_has_no_usable_row(tmp_path: Path) -> None:
+    daily(tmp_path, BY_VALUE, weights={day: weights_of(day) for day in range(DAYS)})
+    written(tmp_path / "logs" / "05.parquet", {**day_rows(5), "repaid": truth(5)})
+    assert run(tmp_path).failure is None
+    found = kept(tmp_path)
+    assert ("weight_unusable", 40) in found.notes
+    assert len(found.chunks) == DAYS - 1
+
+
+def test_a_reference_without_a_usable_weight_is_an_error(tmp_path: Path) -> None:
+    weights = {day: np.full(40, np.nan) if day < REFERENCE_DAYS else np.ones(40) for day in range(DAYS)}
+    daily(tmp_path, BY_VALUE, weights=weights)
+    failure = run(tmp_path).failure or ""
+    assert "columns.weight" in failure
+    assert "weight that can be used" in failure
+
+
+def test_chunks_of_size_are_cut_from_rows_that_count(tmp_path: Path) -> None:
+    """Of 40 rows a day one is left out for its weight, so a chunk of 39 rows is a day."""
+    columns = COLUMNS + INSIDE + 'weight = "w"\n'
+    write_desk(
+        tmp_path,
+        LOGS,
+        BY_PERIOD,
+        columns,
+        "[models.chunks]\nsize = 39\n",
+        BY_VALUE.replace("min_rows", "exact_rows = 9\nmin_rows"),
+    )
+    for day in range(DAYS):
+        weights = weights_of(day)
+        weights[7] = np.inf
+        weighed_day(tmp_path, day, weights)
+    assert run(tmp_path).failure is None
+    assert {chunk[5] for chunk in kept(tmp_path).chunks} == {39}
+
+
+def test_late_labels_are_weighed(tmp_path: Path) -> None:
+    """Joined labels give what labels inside the log give."""
+    inside, joined = tmp_path / "inside", tmp_path / "joined"
+    weights = {day: weights_of(day) for day in range(DAYS)}
+    daily(inside, BY_VALUE, weights=weights)
+    write_desk(joined, LOGS, BY_PERIOD, COLUMNS + 'weight = "w"\n', DAILY, LABELS, BY_VALUE)
+    for day in range(DAYS):
+        written(joined / "logs" / f"{day:02}.parquet", {**day_rows(day), "w": weights[day]})
+    run(joined)
+    write_labels(joined, "all", range(DAYS))
+    for folder in (inside, joined):
+        assert run(folder).failure is None
+    first, second = kept(inside).values, kept(joined).values
+    compared = [key for key in first if key[3] in ("performance", "fairness", "calibration")]
+    assert len(compared) > 300
+    for key in compared:
+        assert second[key]["reason"] == first[key]["reason"]
+        if first[key]["value"] is not None:
+            assert second[key]["value"] == pytest.approx(first[key]["value"], abs=1e-12)
