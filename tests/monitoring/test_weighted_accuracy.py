@@ -82,6 +82,30 @@ def test_accuracy_of_a_binary_model_is_scikit_learns(binary: Any) -> None:
         assert plain > 0, metric
 
 
+def linearised(x: np.ndarray, w: np.ndarray) -> float:
+    """Standard error of a weighted mean: √Σw²(x - mean)² / Σw."""
+    return float(np.sqrt((w**2 * (x - np.average(x, weights=w)) ** 2).sum()) / w.sum())
+
+
+def test_sampling_errors_are_linearised(binary: Any) -> None:
+    _, log, values = binary
+    y, said, score, w = (log[name] for name in ("true", "said", "score", "w"))
+    right, hits = (y == said).astype(float), y == 1
+    expected = {
+        "accuracy": linearised(right, w),
+        "recall": linearised(right[hits], w[hits]),
+        "label_rate": linearised(y.astype(float), w),
+        "true_positive": w.sum() * linearised(((y == 1) & (said == 1)).astype(float), w),
+    }
+    if values["performance", "brier", None, None, None]["error_bound"] == 0:
+        expected["brier"] = linearised((y - score) ** 2, w)
+    for metric, value in expected.items():
+        assert one_of(values, "performance", metric)["sampling_error"] == pytest.approx(value, rel=1e-3), metric
+    own = (log["sex"] == "f") & hits
+    found = values["fairness", "recall", "sex", "f", None]["sampling_error"]
+    assert found == pytest.approx(linearised(right[own], w[own]), rel=1e-9)
+
+
 def brute_bins(
     score: np.ndarray, y: np.ndarray, w: np.ndarray, bins: int = 10
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -262,8 +286,14 @@ def test_errors_of_a_regression_are_scikit_learns(tmp_path: Path, exact: bool) -
     for metric, value in expected.items():
         found = one_of(values, "performance", metric)
         assert found["value"] == pytest.approx(value, abs=found["error_bound"] + 1e-12, rel=1e-9), metric
+    absolute = np.abs(y - said)
+    for metric, each in (("mae", absolute), ("mse", absolute**2), ("mean_error", said - y)):
+        found = one_of(values, "performance", metric)["sampling_error"]
+        assert found == pytest.approx(linearised(each, w), rel=1e-9 if exact or metric != "mse" else 0.05), metric
     for sex in ("f", "m"):
         own = log["sex"] == sex
+        found = values["fairness", "mae", "sex", sex, None]["sampling_error"]
+        assert found == pytest.approx(linearised(absolute[own], w[own]), rel=1e-9)
         found = values["fairness", "mae", "sex", sex, None]["value"]
         assert found == pytest.approx(np.average(np.abs(y - said)[own], weights=w[own]), rel=1e-9)
         found = values["fairness", "mean_prediction", "sex", sex, None]["value"]

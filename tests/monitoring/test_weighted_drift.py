@@ -176,3 +176,25 @@ def test_whole_weights_are_as_many_rows(tmp_path: Path, task: str, exact: bool) 
         assert row["value"] == pytest.approx(rows[key]["value"], rel=1e-9, abs=1e-11 + bound), key
         compared += 1
     assert compared > 20
+
+
+def test_calibrated_limits_are_of_effective_rows(tmp_path: Path) -> None:
+    """Equal weights are as sure as rows, unequal ones less, and no scale matters."""
+    reference, log = rows_of("regression", 51, 800), rows_of("regression", 52, 300)
+    reference["w"] = np.full(800, 2.0)
+    unequal = np.random.default_rng(1).exponential(1, 300)
+    monitors = monitor("data_drift", more='metrics = ["jensen_shannon", "psi", "wasserstein"]')
+    limits = {}
+    for name, weights in (
+        ("rows", None),
+        ("equal", np.full(300, 7.0)),
+        ("unequal", unequal),
+        ("scaled", 1e6 * unequal),
+    ):
+        log["w"] = np.ones(300) if weights is None else weights
+        found = evaluated(tmp_path / name, "regression", reference, log, monitors, weighted=weights is not None)
+        limits[name] = {key: row["upper"] for key, row in found.items()}
+    for key, limit in limits["rows"].items():
+        assert limits["equal"][key] == pytest.approx(limit, rel=1e-12)
+        assert limits["unequal"][key] > 1.15 * limit
+        assert limits["scaled"][key] == pytest.approx(limits["unequal"][key], rel=1e-12)
