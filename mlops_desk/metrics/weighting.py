@@ -139,7 +139,14 @@ def scaled(amounts: Amounts, squares: Amounts) -> tuple[Amounts, Amounts]:
 
 def effective_scores(amounts: ScoreTable, squares: ScoreTable) -> ScoreTable:
     """A table of scores by weight, scaled so that its weights add to Kish's effective rows."""
-    return replace(amounts, counts=scaled(amounts.counts, squares.counts)[0])
+    counts, _ = scaled(amounts.counts, squares.counts)
+    scale = counts.sum() / amounts.n if amounts.n > 0 else 1.0
+    return replace(
+        amounts,
+        counts=counts,
+        log_loss_total=float(amounts.log_loss_total * scale),
+        brier_total=float(amounts.brier_total * scale),
+    )
 
 
 def weight_rule(definition: Definition, convention: Convention = Convention.DESK) -> WeightRule:

@@ -18,7 +18,6 @@ from mlops_desk.aggregates.numbering import Slicing, local_sql
 from mlops_desk.aggregates.parts import ReferencePeriod, TimeColumn, has_offset, split_of_file
 from mlops_desk.aggregates.plan import FORMAT, LabelPlan, ScanPlan
 from mlops_desk.aggregates.planning import Wanted, scan_plan
-from mlops_desk.aggregates.weights import usable_sql
 from mlops_desk.domain.errors import UserError
 from mlops_desk.domain.metric import Family
 from mlops_desk.domain.model import Model
@@ -32,7 +31,14 @@ from mlops_desk.monitoring.preparation_notes import misfit_notes, pooled_notes, 
 from mlops_desk.monitoring.requests import DUPLICATE_RATE, asks_for, asks_for_family, requests_of
 from mlops_desk.monitoring.signal_planning import label_plan, signal_plan
 from mlops_desk.monitoring.signals import check_latency, latency_columns, output_columns
-from mlops_desk.monitoring.weights import check_weight, unweighed_rows, weight_notes
+from mlops_desk.monitoring.weights import (
+    and_weighs,
+    check_weight,
+    rows_that_count,
+    unweighed_rows,
+    weighed_reference,
+    weight_notes,
+)
 from mlops_desk.warehouse.cache import Cache
 from mlops_desk.warehouse.connection import Connection, literal, quoted
 from mlops_desk.warehouse.discovery import SourceFile, digest
@@ -302,10 +308,9 @@ class Preparation:
     def _reference_rows(self, log: Sequence[Footer], reference: Sequence[Footer], slicing: Slicing) -> ReferenceRows:
         """The rows of the reference; raises UserError where there are none."""
         if reference:
-            own = ReferenceRows(
-                footers=tuple(reference), predicate=self._filter(), rows=sum(one.rows for one in reference)
-            )
-            return own if self._model.columns.weight is None else self._weighed(own)
+            count, counted = sum(one.rows for one in reference), rows_that_count(self._model)
+            whole = ReferenceRows(footers=tuple(reference), predicate=counted, rows=count)
+            return weighed_reference(self._connection, self._model, whole)
         if slicing.reference is None or slicing.time is None:
             raise UserError(
                 f"models.{self._model.id}.reference: this version compares with files of their own or with a period of the log;"
@@ -321,8 +326,8 @@ class Preparation:
         local = local_sql(slicing.time, slicing.rule.timezone)
         start, end = (literal(one.isoformat(sep=" ")) for one in (slicing.reference.start, slicing.reference.end))
         predicate = f"{local} >= timestamp {start} and {local} < timestamp {end}" if mixed else "true"
-        if self._filter() != "true":
-            predicate = f"{predicate} and {self._filter()}"
+        if rows_that_count(self._model) != "true":
+            predicate = f"{predicate} and {rows_that_count(self._model)}"
         footers = [footer for footer in log if footer in inside or footer in mixed] if mixed else inside
         rows = ReferenceRows(footers=tuple(footers), predicate=predicate, rows=sum(one.rows for one in inside))
         if predicate != "true" and footers:
@@ -330,7 +335,7 @@ class Preparation:
         if not rows.rows:
             raise UserError(
                 f"models.{self._model.id}.reference: no row of the log lies from {self._model.reference.start}"
-                f" to {self._model.reference.end}{self._and_weighs}; choose a period that the log covers"
+                f" to {self._model.reference.end}{and_weighs(self._model)}; choose a period that the log covers"
             )
         return rows
 
@@ -346,29 +351,6 @@ class Preparation:
                     f"desk.toml: models.{self._model.id}.chunks.{key}: {rows:,} rows would be {chunks:,} chunks,"
                     f" more than {CHUNKS_AT_MOST:,}: write {way}"
                 )
-
-    def _filter(self) -> str:
-        """Which rows count: those that pass the filter and have a weight that can be used."""
-        terms = [f"({self._model.logs.filter})"] if self._model.logs.filter else []
-        if self._model.columns.weight is not None:
-            terms.append(usable_sql(self._model.columns.weight))
-        return " and ".join(terms) or "true"
-
-    @property
-    def _and_weighs(self) -> str:
-        """What a row needs, too, where rows have weights."""
-        name = self._model.columns.weight
-        return "" if name is None else f" and has a weight that can be used (columns.weight is {name!r})"
-
-    def _weighed(self, rows: ReferenceRows) -> ReferenceRows:
-        """The rows of a reference whose weight can be used; raises UserError where there is none."""
-        counted = rows.counted(self._connection)
-        if not counted.rows:
-            raise UserError(
-                f"desk.toml: models.{self._model.id}.columns.weight: no row of the reference has a weight that can be used;"
-                " store numbers of 0 or more, or remove columns.weight"
-            )
-        return counted
 
     def _split_of(self, footer: Footer, slicing: Slicing) -> Split | None:
         """The split of all rows of a file, None where they may belong to both."""

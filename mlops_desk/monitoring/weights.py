@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from mlops_desk.aggregates.numbering import Slicing, rows_without_weight
+from mlops_desk.aggregates.weights import usable_sql
 from mlops_desk.domain.errors import UserError
 from mlops_desk.domain.metric import Measurement, SeriesKey, untested
 from mlops_desk.domain.model import Model
@@ -18,7 +19,7 @@ from mlops_desk.warehouse.cache import Cache
 from mlops_desk.warehouse.connection import Connection
 from mlops_desk.warehouse.discovery import digest
 from mlops_desk.warehouse.footers import Footer
-from mlops_desk.warehouse.schema import is_number
+from mlops_desk.warehouse.schema import ReferenceRows, is_number
 
 UNUSABLE = "have no weight that can be used (NULL, NaN, negative, infinite, or beyond 1e30) and are left out"
 
@@ -38,6 +39,33 @@ def check_weight(model: Model, types: Mapping[str, str], reference: Mapping[str,
             raise UserError(
                 f"{place}: {name!r} of the {what} is of type {known[name]}, not of numbers; name a column of numbers, or store numbers"
             )
+
+
+def rows_that_count(model: Model) -> str:
+    """The condition of a reference's rows: they pass the filter and have a weight that can be used."""
+    terms = [f"({model.logs.filter})"] if model.logs.filter else []
+    if model.columns.weight is not None:
+        terms.append(usable_sql(model.columns.weight))
+    return " and ".join(terms) or "true"
+
+
+def and_weighs(model: Model) -> str:
+    """What a row needs, too, where rows have weights, in the words of an error."""
+    name = model.columns.weight
+    return "" if name is None else f" and has a weight that can be used (columns.weight is {name!r})"
+
+
+def weighed_reference(connection: Connection, model: Model, rows: ReferenceRows) -> ReferenceRows:
+    """The rows of reference files whose weight can be used, counted; raises UserError where there is none."""
+    if model.columns.weight is None:
+        return rows
+    counted = rows.counted(connection)
+    if not counted.rows:
+        raise UserError(
+            f"desk.toml: models.{model.id}.columns.weight: no row of the reference has a weight that can be used;"
+            " store numbers of 0 or more, or remove columns.weight"
+        )
+    return counted
 
 
 def unweighed_rows(

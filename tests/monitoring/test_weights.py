@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from mlops_desk.monitoring import learning
 from tests.aggregates.logs import written
 from tests.monitoring.desks import (
     BY_PERIOD,
@@ -26,6 +27,7 @@ from tests.monitoring.desks import (
     write_desk,
     write_labels,
 )
+from tests.monitoring.weighted_desks import evaluated, monitor, rows_of
 
 WEIGHED = COLUMNS + INSIDE + 'weight = "w"\n'
 DAYS = 7
@@ -94,6 +96,19 @@ def test_what_refuses_weights_says_why(tmp_path: Path) -> None:
     assert "does not take weights: its null distribution is of counts" in str(reasons["kolmogorov_smirnov_p"])
     assert "remove columns.weight" in str(reasons["mmd"])
     assert {name for name, reason in reasons.items() if reason is None} == {"rows"}
+
+
+def test_nothing_is_learned_for_what_refuses_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Estimates of a regression's errors and drift of all columns together."""
+    for name in ("losses_of", "projection_of", "separability"):
+        monkeypatch.setattr(learning, name, None)
+    reference, log = rows_of("regression", 61, 300), rows_of("regression", 62, 200)
+    values = evaluated(
+        tmp_path, "regression", reference, log, monitor("multivariate_drift"), monitor("estimated_performance")
+    )
+    assert {key[1] for key in values} >= {"pca_reconstruction", "domain_classifier_auc", "mae", "rmsle"}
+    for row in values.values():
+        assert "does not take weights: it is learned from rows" in row["reason"]
 
 
 def daily(folder: Path, *parts: str, weights: Mapping[int, np.ndarray] | None, days: int = DAYS) -> None:
