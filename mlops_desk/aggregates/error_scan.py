@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 
 from mlops_desk.aggregates.expressions import SIDE, Expressions
 from mlops_desk.aggregates.group_tables import GroupMeans

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
+from msgspec import Struct
 
 from mlops_desk.aggregates.tables import Amounts, Floats
 
 
-@dataclass(frozen=True, kw_only=True)
-class GroupTable:
+class GroupTable(Struct, frozen=True, kw_only=True):
     """Predictions and labels of a binary model (or of one class against the rest) by group of one protected attribute.
 
     Attributes
@@ -43,8 +41,7 @@ class GroupTable:
         return GroupTable(attribute=self.attribute, groups=groups, counts=counts, class_=self.class_)
 
 
-@dataclass(frozen=True, kw_only=True)
-class GroupMeans:
+class GroupMeans(Struct, frozen=True, kw_only=True):
     """Predictions and errors of a regression by group of one protected attribute, in one slice.
 
     Attributes

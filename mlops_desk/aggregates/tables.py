@@ -11,12 +11,13 @@ leaves out entries without any. By `effective` it is scaled to as many rows as w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from functools import cached_property, reduce
 from operator import add
 from typing import Any, TypeVar
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
@@ -33,8 +34,7 @@ def merged_entries(left: Floats, right: Floats) -> tuple[Floats, Counts, Counts]
     return union, np.searchsorted(union, left).astype(np.int64), np.searchsorted(union, right).astype(np.int64)
 
 
-@dataclass(frozen=True, kw_only=True)
-class ValueTable:
+class ValueTable(Struct, frozen=True, kw_only=True, dict=True):
     """The finite values of a numeric column in one slice, and how many there are that are not finite.
 
     Attributes
@@ -191,8 +191,7 @@ def _merged_cells(left: ValueTable, right: ValueTable) -> dict[str, NDArray[np.g
     }
 
 
-@dataclass(frozen=True, kw_only=True)
-class CategoryTable:
+class CategoryTable(Struct, frozen=True, kw_only=True, dict=True):
     """The values of a categorical column in one slice, as text.
 
     Attributes
@@ -260,8 +259,7 @@ class CategoryTable:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
-class ScoreTable:
+class ScoreTable(Struct, frozen=True, kw_only=True, dict=True):
     """Scores, predictions and labels of a binary model (or of one class against the rest) in one slice.
 
     Rows without a finite score are not in it. The entries are distinct scores, or cells of an equal-width grid.
@@ -354,8 +352,7 @@ def mean_scores(sums: Floats, counts: Amounts, lowers: Floats, uppers: Floats) -
     return np.asarray(np.clip(np.divide(sums, amounts, out=lowers.copy(), where=amounts > 0), lowers, uppers))
 
 
-@dataclass(frozen=True, kw_only=True)
-class ConfusionTable:
+class ConfusionTable(Struct, frozen=True, kw_only=True):
     """Labels against predictions of a classifier in one slice.
 
     Attributes
@@ -402,8 +399,7 @@ class ConfusionTable:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
-class ErrorTable:
+class ErrorTable(Struct, frozen=True, kw_only=True):
     """Errors e = prediction - target of a regression in one slice, over the rows that have both.
 
     Attributes
@@ -452,8 +448,7 @@ class ErrorTable:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
-class RowSet:
+class RowSet(Struct, frozen=True, kw_only=True):
     """Which values rows have, to count repeats. hashes : (k,) distinct hashes, ascending. rows : rows with a value."""
 
     hashes: Counts

@@ -8,8 +8,9 @@ Graubard, Survey Methodology 24, 1998), and all errors and intervals are of that
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import lru_cache
+
+from msgspec import Struct
 
 from mlops_desk.domain.metric import Measurement, untested
 
@@ -17,8 +18,7 @@ Z = 1.959963984540054
 """The 97.5 % quantile of the standard normal distribution."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rate:
+class Rate(Struct, frozen=True):
     """`hits` out of `rows` rows, rows > 0; of sums of weights, `hit_squares` and `miss_squares` are the sums of their squares."""
 
     hits: float

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 
 from mlops_desk.aggregates.slices import OutcomeTables
 from mlops_desk.aggregates.tables import UNLABELLED, Amounts, Floats, ScoreTable
@@ -142,8 +142,7 @@ def business_value(counts: Floats, matrix: Sequence[Sequence[float]], squares: A
     return measured(total, math.sqrt(spread))
 
 
-@dataclass(frozen=True, slots=True)
-class Cells:
+class Cells(Struct, frozen=True):
     """Labelled rows that are true positive, false positive, false negative and true negative; of sums of weights, those of their squares, too."""
 
     counts: tuple[float, float, float, float]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from mlops_desk.aggregates.group_tables import GroupMeans
 from mlops_desk.domain.metric import Definition, Direction, Family, Measurement, untested
@@ -15,8 +16,7 @@ from mlops_desk.metrics.weighting import NO_WEIGHT
 METRICS = {"mean_prediction": "Mean prediction", "mae": "Mean absolute error"}
 
 
-@dataclass(frozen=True, slots=True)
-class Mean:
+class Mean(Struct, frozen=True):
     """A mean and its standard error."""
 
     value: float

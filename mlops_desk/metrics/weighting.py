@@ -8,8 +8,10 @@ while `columns.weight` names a column: it has a null distribution of counts, or 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from enum import StrEnum
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mlops_desk.aggregates.tables import Amounts, ScoreTable
 from mlops_desk.domain.metric import Convention, Definition, Family
@@ -25,8 +27,7 @@ class Weighting(StrEnum):
     REFUSED = "refused"
 
 
-@dataclass(frozen=True, slots=True)
-class WeightRule:
+class WeightRule(Struct, frozen=True):
     """What one metric does with weights; `reason` says why it does not honour them, and `way_out` what to do where it refuses."""
 
     weighting: Weighting

@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import msgspec
 import numpy as np
+from msgspec import Struct
 
 from mlops_desk.aggregates.tables import CategoryTable, ValueTable
 from mlops_desk.domain.metric import Convention, Limits, SeriesKey
@@ -29,8 +29,7 @@ GRID = tuple(round(10 ** (exponent / 3)) for exponent in range(4, 25))
 Tables = Sequence[ValueTable] | Sequence[CategoryTable]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Level:
+class Level(Struct, frozen=True, kw_only=True):
     """How often one series may alert and warn by chance, as a share of its chunks."""
 
     alpha: float

@@ -7,7 +7,8 @@ and where these tell why there is none, that is the reason.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from mlops_desk.aggregates.expected import ExpectedTable
 from mlops_desk.aggregates.slices import OutcomeTables
