@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from msgspec import Struct, field
 
-from mlops_desk.aggregates.tables import Counts, Floats, merged_entries
+from mlops_desk.aggregates.tables import Amounts, Floats, merged_entries
 
 
 class ExpectedPositives(Struct, frozen=True, kw_only=True):
@@ -19,19 +19,20 @@ class ExpectedPositives(Struct, frozen=True, kw_only=True):
     Attributes
     ----------
     marks : (k,) ascending: distinct scores, or numbers of cells, as in the class's ScoreTable. positives : (k,) expected rows of the class.
-    rows : (k,) all rows. pulls : (k,) by how much the expected rows that are predicted right rise with the class's own probability, before
+    rows : (k,) all rows, or the sums of their weights.
+    pulls : (k,) by how much the expected rows that are predicted right rise with the class's own probability, before
         the probabilities of a row are divided by their sum.
     """
 
     marks: Floats
     positives: Floats
-    rows: Counts
+    rows: Amounts
     pulls: Floats
 
     def __add__(self, other: ExpectedPositives) -> ExpectedPositives:
         """The table of both slices' rows."""
         marks, left, right = merged_entries(self.marks, other.marks)
-        positives, pulls, rows = np.zeros(len(marks)), np.zeros(len(marks)), np.zeros(len(marks), dtype=np.int64)
+        positives, pulls, rows = np.zeros(len(marks)), np.zeros(len(marks)), np.zeros(len(marks), dtype=self.rows.dtype)
         for table, at in ((self, left), (other, right)):
             positives[at] += table.positives
             pulls[at] += table.pulls
@@ -73,16 +74,18 @@ class ExpectedTable(Struct, frozen=True, kw_only=True):
     right_squares : Σ of the squared probability that a row is predicted right.
     loss, loss_squares : Σ of the expected log loss of each row and of its square; None where a row's scores have no positive sum.
     positives : by class, for the metrics of ranking. groups : by protected attribute, over the rows that have a group.
+    weighted : the same by weight, None where rows count once.
     """
 
     classes: tuple[str, ...]
-    rows: int
+    rows: float
     counts: Floats
     right_squares: float
     loss: float | None = None
     loss_squares: float | None = None
     positives: Mapping[str, ExpectedPositives] = field(default_factory=dict)
     groups: Mapping[str, ExpectedGroups] = field(default_factory=dict)
+    weighted: WeightedExpected | None = None
 
     def __add__(self, other: ExpectedTable) -> ExpectedTable:
         """The table of both slices' rows."""
@@ -102,7 +105,19 @@ class ExpectedTable(Struct, frozen=True, kw_only=True):
                 attribute: _groups_added([self, other], attribute, classes)
                 for attribute in dict.fromkeys([*self.groups, *other.groups])
             },
+            weighted=None if self.weighted is None or other.weighted is None else self.weighted + other.weighted,
         )
+
+
+class WeightedExpected(Struct, frozen=True, kw_only=True):
+    """Expected labels of the same rows, these counted by weight and by its square."""
+
+    amounts: ExpectedTable
+    squares: ExpectedTable
+
+    def __add__(self, other: WeightedExpected) -> WeightedExpected:
+        """The tables of both slices' rows."""
+        return WeightedExpected(amounts=self.amounts + other.amounts, squares=self.squares + other.squares)
 
 
 def _in_classes(counts: Floats, own: tuple[str, ...], classes: tuple[str, ...]) -> Floats:

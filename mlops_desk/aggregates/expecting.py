@@ -12,14 +12,15 @@ from operator import add
 
 import numpy as np
 from msgspec import Struct, field
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from mlops_desk.aggregates.expected import ExpectedGroups, ExpectedPositives, ExpectedTable
+from mlops_desk.aggregates.expected import ExpectedGroups, ExpectedPositives, ExpectedTable, WeightedExpected
 from mlops_desk.aggregates.group_scan import joined_text
-from mlops_desk.aggregates.outcomes import EPSILON
 from mlops_desk.aggregates.plan import SCORE_CELLS, OutcomePlan, ScorePlan
+from mlops_desk.aggregates.score_scan import EPSILON
 from mlops_desk.aggregates.source import Slot, Source, pieces, values_of
-from mlops_desk.aggregates.tables import Floats
+from mlops_desk.aggregates.tables import Amounts, Floats
 from mlops_desk.warehouse.connection import Columns, literal
 
 Probabilities = Callable[[Floats], tuple[Floats, Floats]]
@@ -42,7 +43,7 @@ class _Sums(Struct, kw_only=True):
 
     counts: Floats
     groups: list[Floats]
-    rows: int = 0
+    rows: float = 0
     right_squares: float = 0.0
     loss: float | None = 0.0
     loss_squares: float = 0.0
@@ -69,20 +70,32 @@ def scan_expected(
         },
     )
     shape = len(plan.scores), len(names.predicted)
-    sums: dict[int, _Sums] = {}
+    sums: dict[int, list[_Sums]] = {}
+    layers = 1 if source.plan.weight is None else 3
     for columns in source.connection.pieces(_query(source, plan, names), ROWS_AT_ONCE):
         slots = values_of(columns, "p").astype(np.int64) * len(names.segments) + values_of(columns, "s")
         for slot, rows in pieces(slots):
             if slot not in sums:
-                by_group = [np.zeros((len(groups), *shape)) for groups in names.groups.values()]
-                sums[slot] = _Sums(counts=np.zeros(shape), groups=by_group)
+                sums[slot] = [
+                    _Sums(
+                        counts=np.zeros(shape),
+                        groups=[np.zeros((len(groups), *shape)) for groups in names.groups.values()],
+                    )
+                    for _ in range(layers)
+                ]
             function = probabilities[names.segments[slot % len(names.segments)]]
             _count(sums[slot], plan, names, {name: column[rows] for name, column in columns.items()}, function)
     found = {}
     for slot, own in sums.items():
         part, segment = divmod(slot, len(names.segments))
-        found[part, names.segments[segment] if segmented else None] = _table(own, plan, names)
+        found[part, names.segments[segment] if segmented else None] = _layered(own, plan, names)
     return found
+
+
+def _layered(layers: Sequence[_Sums], plan: OutcomePlan, names: _Names) -> ExpectedTable:
+    """The table of rows, with those by weight where rows have weights."""
+    rows, *weighed = (_table(own, plan, names, layers[0]) for own in layers)
+    return replace(rows, weighted=WeightedExpected(amounts=weighed[0], squares=weighed[1])) if weighed else rows
 
 
 def _texts(source: Source, text: str) -> list[str]:
@@ -109,7 +122,7 @@ def _query(source: Source, plan: OutcomePlan, names: _Names) -> str:
     ]
     known = " and ".join(f"isfinite(x{at})" for at in range(len(scores)))
     return (
-        f"select * from (select {', '.join(terms)} from {source.relation})"
+        f"select * from (select {', '.join(terms)}{source.carried} from {source.relation})"
         f" where p is not null and s is not null and y is not null and {known}"
     )
 
@@ -120,22 +133,46 @@ def _place(text: str, values: Sequence[str]) -> str:
     return f"(nullif(list_position([{listed}]::VARCHAR[], {text}), 0) - 1)::INTEGER"
 
 
-def _count(own: _Sums, plan: OutcomePlan, names: _Names, columns: Columns, function: Probabilities) -> None:
-    """Adds rows of one slot to its sums."""
+def _count(
+    layers: Sequence[_Sums], plan: OutcomePlan, names: _Names, columns: Columns, function: Probabilities
+) -> None:
+    """Adds rows of one slot to its sums: as they are, and where they have weights by weight and by its square."""
     scores = np.stack([columns[f"x{at}"] for at in range(len(plan.scores))], axis=1).astype(np.float64)
     predicted = columns["y"].astype(np.int64)
     chances, totals = function(scores)
-    own.rows += len(scores)
+    weights = columns["w"].astype(np.float64) if len(layers) > 1 else None
+    for own, amounts in zip(layers, (None, weights, None if weights is None else weights**2), strict=False):
+        _count_layer(own, plan, names, columns, predicted, scores, (chances, totals), amounts)
+
+
+def _count_layer(
+    own: _Sums,
+    plan: OutcomePlan,
+    names: _Names,
+    columns: Columns,
+    predicted: NDArray[np.int64],
+    scores: Floats,
+    found: tuple[Floats, Floats],
+    amounts: Floats | None,
+) -> None:
+    """Adds rows, each as often as its amount says (None for once), to the sums of one layer."""
+    chances, totals = found
+    own.rows += len(scores) if amounts is None else float(amounts.sum())
+    scored = [score.class_ for score in plan.scores]
+    own_class = np.array([scored.index(one) if one in scored else -1 for one in names.predicted], dtype=np.int64)
+    pulls = _count_right(own, chances, totals, own_class[predicted], amounts)
+    if amounts is not None:
+        chances = chances * amounts[:, None]
     for at in range(len(plan.scores)):
         own.counts[at] += np.bincount(predicted, weights=chances[:, at], minlength=len(names.predicted))
     for at, counts in enumerate(own.groups):
         _count_groups(counts, chances, predicted, columns[f"g{at}"].astype(np.int64))
     _count_losses(own, scores, chances)
-    scored = [score.class_ for score in plan.scores]
-    own_class = np.array([scored.index(one) if one in scored else -1 for one in names.predicted], dtype=np.int64)
-    pulls = _count_right(own, chances, totals, own_class[predicted])
     own.positives.append(
-        [_positives(score, scores[:, at], chances[:, at], pulls[:, at]) for at, score in enumerate(plan.scores)]
+        [
+            _positives(score, scores[:, at], chances[:, at], pulls[:, at], amounts)
+            for at, score in enumerate(plan.scores)
+        ]
     )
     if len(own.positives) == BATCHES_HELD:
         own.positives = [_added(own.positives)]
@@ -158,17 +195,19 @@ def _count_losses(own: _Sums, scores: Floats, chances: Floats) -> None:
     own.loss_squares += float((chances * losses**2).sum())
 
 
-def _count_right(own: _Sums, chances: Floats, totals: Floats, predicted: NDArray[np.int64]) -> Floats:
+def _count_right(
+    own: _Sums, chances: Floats, totals: Floats, predicted: NDArray[np.int64], amounts: Floats | None
+) -> Floats:
     """Adds how sure rows are to be predicted right, by the class that they are predicted (-1 for one without a score).
 
     Returns (n, c) how that probability rises with the class's own probability before it was divided by the row's sum.
     """
     is_predicted = predicted[:, None] == np.arange(chances.shape[1])
     right = (chances * is_predicted).sum(axis=1, keepdims=True)
-    own.right_squares += float((right**2).sum())
+    own.right_squares += float((right**2).sum() if amounts is None else np.dot(right[:, 0] ** 2, amounts))
     slopes = np.zeros_like(chances)
     np.divide(is_predicted - right, totals[:, None], out=slopes, where=totals[:, None] > 0)
-    return slopes
+    return slopes if amounts is None else slopes * amounts[:, None]
 
 
 def _count_groups(counts: Floats, chances: Floats, predicted: NDArray[np.int64], groups: NDArray[np.int64]) -> None:
@@ -181,22 +220,25 @@ def _count_groups(counts: Floats, chances: Floats, predicted: NDArray[np.int64],
         counts[:, at] += added.reshape(len(counts), predictions)
 
 
-def _positives(plan: ScorePlan, scores: Floats, chances: Floats, pulls: Floats) -> ExpectedPositives:
+def _positives(
+    plan: ScorePlan, scores: Floats, chances: Floats, pulls: Floats, amounts: Floats | None
+) -> ExpectedPositives:
     """Expected rows of one class by score; cells are those of `outcomes`."""
     marks = scores
     if not plan.exact:
         width = (plan.highest - plan.lowest) or 1.0
         marks = np.clip(np.floor((scores - plan.lowest) * (SCORE_CELLS / width)), 0, SCORE_CELLS - 1)
     union, at = np.unique(marks, return_inverse=True)
-    rows = np.bincount(at, minlength=len(union)).astype(np.int64)
+    rows: Amounts = np.bincount(at, weights=amounts, minlength=len(union))
+    rows = rows.astype(np.int64 if amounts is None else np.float64)
     positives, pulled = (np.bincount(at, weights=one, minlength=len(union)).astype(float) for one in (chances, pulls))
     return ExpectedPositives(marks=union, positives=positives, rows=rows, pulls=pulled)
 
 
-def _table(own: _Sums, plan: OutcomePlan, names: _Names) -> ExpectedTable:
-    """The table of a slot's sums."""
+def _table(own: _Sums, plan: OutcomePlan, names: _Names, rows_of: _Sums) -> ExpectedTable:
+    """The table of a slot's sums; `rows_of` those of rows, which tell the predictions and groups that there are."""
     named = [score.class_ for score in plan.scores]
-    said = own.counts.sum(axis=0) > 0
+    said = rows_of.counts.sum(axis=0) > 0
     classes = tuple(sorted({*named, *(one for one, rows in zip(names.predicted, said, strict=True) if rows)}))
     true = np.array([classes.index(name) for name in named], dtype=np.int64)
     columns = np.array(
@@ -209,8 +251,8 @@ def _table(own: _Sums, plan: OutcomePlan, names: _Names) -> ExpectedTable:
         return found
 
     by_group = {}
-    for (attribute, groups), counts in zip(names.groups.items(), own.groups, strict=True):
-        there = np.flatnonzero(counts.sum(axis=(1, 2)) > 0)
+    for (attribute, groups), counts, of_rows in zip(names.groups.items(), own.groups, rows_of.groups, strict=True):
+        there = np.flatnonzero(of_rows.sum(axis=(1, 2)) > 0)
         held = tuple(groups[place] for place in there.tolist())
         by_group[attribute] = ExpectedGroups(groups=held, counts=squared(counts[there]))
     return ExpectedTable(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from msgspec import Struct
 
-from mlops_desk.aggregates.tables import Counts, Floats
+from mlops_desk.aggregates.tables import Amounts, Counts, Floats
 
 
 class GroupScoreTable(Struct, frozen=True, kw_only=True):
@@ -22,13 +22,16 @@ class GroupScoreTable(Struct, frozen=True, kw_only=True):
     groups: tuple[str, ...]
     places: Counts
     marks: Floats
-    counts: Counts
+    counts: Amounts
     totals: Floats | None = None
 
     @property
     def scores(self) -> Floats:
         """(k,) the distinct score, or the mean of a cell's scores in the group."""
-        return self.marks if self.totals is None else self.totals / self.counts.sum(axis=1)
+        if self.totals is None:
+            return self.marks
+        amounts = self.counts.sum(axis=1)
+        return np.asarray(np.divide(self.totals, amounts, out=np.zeros(len(amounts)), where=amounts > 0))
 
     def __add__(self, other: GroupScoreTable) -> GroupScoreTable:
         """The table of both slices' rows; raises ValueError for different attributes, or an exact table and one of cells."""
@@ -51,7 +54,7 @@ class GroupScoreTable(Struct, frozen=True, kw_only=True):
 
 
 def group_scores(
-    attribute: str, groups: tuple[str, ...], places: Counts, marks: Floats, counts: Counts, totals: Floats | None
+    attribute: str, groups: tuple[str, ...], places: Counts, marks: Floats, counts: Amounts, totals: Floats | None
 ) -> GroupScoreTable:
     """The table of entries in any order, those of the same group and mark added."""
     order = np.lexsort((marks, places))

@@ -21,6 +21,7 @@ from mlops_desk.aggregates.parts import (
     groups_of_mixed,
     single_part,
 )
+from mlops_desk.aggregates.weights import usable_sql
 from mlops_desk.domain.periods import EARLIEST, LATEST, Periods
 from mlops_desk.domain.slicing import ChunkRule, Incomplete, Split
 from mlops_desk.warehouse.connection import Connection, literal
@@ -31,18 +32,20 @@ MICROSECONDS_OF_AN_HOUR = 3_600_000_000
 
 
 class Slicing(Struct, frozen=True, kw_only=True):
-    """How rows are cut: the rule, its periods where it goes by time, the timestamp column, the reference period and the filter."""
+    """How rows are cut: the rule, its periods where it goes by time, the timestamp column, the reference period, the filter and the weights."""
 
     rule: ChunkRule
     periods: Periods | None
     time: TimeColumn | None
     reference: ReferencePeriod | None
     filter: str | None
+    weight: str | None = None
 
     @property
     def name(self) -> str:
         """Names everything here that decides which part a row belongs to."""
-        return repr((self.rule, self.time, self.reference, self.filter))
+        weighed = () if self.weight is None else (self.weight,)
+        return repr((self.rule, self.time, self.reference, self.filter, *weighed))
 
 
 def local_sql(time: TimeColumn, timezone: str, prefix: str = "") -> str:
@@ -71,7 +74,27 @@ def nanoseconds_sql(slicing: Slicing, footer: Footer, prefix: str = "") -> str |
 
 
 def _known_sql(slicing: Slicing, footer: Footer) -> str:
-    """Whether a row counts: it has a time (that can be told in nanoseconds) and passes the filter."""
+    """Whether a row counts: it has a time (that can be told in nanoseconds), passes the filter and has a weight that can be used."""
+    known = _timed_sql(slicing, footer)
+    return known if slicing.weight is None else f"({known}) and {_weight_sql(slicing.weight, footer)}"
+
+
+def _weight_sql(weight: str, footer: Footer) -> str:
+    """Whether a row of a file has a weight that can be used."""
+    return usable_sql(weight) if weight in dict(footer.columns) else "false"
+
+
+def rows_without_weight(connection: Connection, footer: Footer, slicing: Slicing) -> int:
+    """How many rows of a file would count but for a weight that cannot be used."""
+    if slicing.weight is None:
+        return 0
+    unusable = f"coalesce(not {_weight_sql(slicing.weight, footer)}, true)"
+    query = f"select count(*) from {log_relation([footer])} where ({_timed_sql(slicing, footer)}) and {unusable}"
+    return int(connection.rows(query)[0][0])
+
+
+def _timed_sql(slicing: Slicing, footer: Footer) -> str:
+    """Whether a row has a time and passes the filter."""
     if slicing.time is not None and not slicing.time.is_in(footer):
         return "false"
     terms = [f"({slicing.filter})"] if slicing.filter else []
@@ -106,7 +129,7 @@ def batches_of(connection: Connection, footers: Sequence[Footer], slicing: Slici
     singles, mixed = [], []
     for footer in footers:
         part = None
-        if slicing.filter is None:
+        if slicing.filter is None and slicing.weight is None:
             part = single_part(footer, split, slicing.time, slicing.periods, slicing.reference)
         if part is None:
             mixed.append(footer)

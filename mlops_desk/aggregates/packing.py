@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from mlops_desk.aggregates import expected, group_scores, signals, slices, sums, tables
+from mlops_desk.aggregates import expected, group_scores, group_tables, signals, slices, sums, tables
 
 TYPES: dict[str, type[msgspec.Struct]] = {
     cls.__name__: cls
@@ -21,15 +21,17 @@ TYPES: dict[str, type[msgspec.Struct]] = {
         tables.ScoreTable,
         tables.ConfusionTable,
         tables.ErrorTable,
-        tables.GroupTable,
-        tables.GroupMeans,
+        group_tables.GroupTable,
+        group_tables.GroupMeans,
         tables.RowSet,
         expected.ExpectedGroups,
         expected.ExpectedPositives,
         expected.ExpectedTable,
+        expected.WeightedExpected,
         group_scores.GroupScoreTable,
         slices.FeatureTables,
         slices.OutcomeTables,
+        slices.WeightedOutcomes,
         sums.RowSums,
         signals.RowGroups,
         signals.SignalTables,

@@ -200,6 +200,7 @@ class ScanPlan(Struct, frozen=True, kw_only=True):
     ----------
     filter : SQL predicate on the rows. slicing : names the rule of chunks and splits. signals : None where nobody asks for any.
     segment : a column, or several joined by ×, by whose values rows are counted; None for all rows.
+    weight : the column of the weights of rows, None where they count once.
     """
 
     features: FeaturePlan
@@ -209,21 +210,27 @@ class ScanPlan(Struct, frozen=True, kw_only=True):
     slicing_time: str | None = None
     segment: str | None = None
     signals: SignalPlan | None = None
+    weight: str | None = None
 
     @property
     def feature_digest(self) -> str:
         """Names what the features' half of a file's tables depends on, beside the file."""
-        return _digest(self.features, self.filter, self.slicing, self.segment)
+        return _digest(self.features, self.filter, self.slicing, self.segment, *self._weighed)
 
     @property
     def outcome_digest(self) -> str:
         """Names what the outcomes' half of a file's tables depends on, beside the file and its labels."""
-        return _digest(self.outcome, self.features.types, self.filter, self.slicing, self.segment)
+        return _digest(self.outcome, self.features.types, self.filter, self.slicing, self.segment, *self._weighed)
 
     @property
     def signal_digest(self) -> str:
         """Names what the signals of a file depend on, beside the file and its labels."""
         return _digest(self.signals, self.features.types, self.filter, self.slicing, self.segment)
+
+    @property
+    def _weighed(self) -> tuple[str, ...]:
+        """The column of weights, where there is one."""
+        return () if self.weight is None else (self.weight,)
 
 
 def _digest(*values: object) -> str:

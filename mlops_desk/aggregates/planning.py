@@ -91,6 +91,7 @@ def scan_plan(
         filter=model.logs.filter,
         slicing=slicing,
         slicing_time=model.columns.timestamp,
+        weight=model.columns.weight,
     )
 
 

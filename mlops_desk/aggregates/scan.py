@@ -17,8 +17,8 @@ from mlops_desk.aggregates.cellmap import CellMap
 from mlops_desk.aggregates.checks import count_failures, distinct_rows
 from mlops_desk.aggregates.plan import OTHER, CategoricalPlan, NumericPlan
 from mlops_desk.aggregates.slices import FeatureTables
-from mlops_desk.aggregates.source import Slot, Slots, Source, is_missing, pieces, values_of
-from mlops_desk.aggregates.tables import CategoryTable, Counts, Floats, ValueTable
+from mlops_desk.aggregates.source import Slot, Slots, Source, amounts_of, is_missing, pieces, values_of
+from mlops_desk.aggregates.tables import Amounts, CategoryTable, Floats, ValueTable
 from mlops_desk.warehouse.connection import Columns, literal
 from mlops_desk.warehouse.schema import INTEGERS
 
@@ -83,7 +83,7 @@ def scan_features(source: Source, time: str | None) -> dict[Slot, FeatureTables]
         for slot, (table, beyond) in _value_tables(source, plan, result, slots).items():
             numeric[slot][plan.column], outside[slot][plan.column] = table, beyond
     for some, result in zip(together, results, strict=True):
-        for slot, tables in _category_tables(some, result, slots).items():
+        for slot, tables in _category_tables(source, some, result, slots).items():
             categorical[slot].update(tables)
     failures = count_failures(source, plans.checks, slots)
     distinct = distinct_rows(source, plans.distinct, slots)
@@ -106,7 +106,8 @@ def _numeric_query(source: Source, plan: NumericPlan) -> Columns:
     """Counts of a column by part and value, or by part and cell."""
     x = source.expressions.number(plan.column)
     if plan.cells is None:
-        query = f"select {source.keys}, {x} v, count(*) n from {source.relation} group by all"
+        amounts = source.amounts(source.weight or "")
+        query = f"select {source.keys}, {x} v, {amounts} from {source.relation} group by all"
         return source.connection.columns(query)
     return source.connection.columns(cell_query(source, x, plan.cells, plan.lowest, plan.highest))
 
@@ -121,7 +122,19 @@ def cell_query(source: Source, x: str, cells: CellMap, lowest: float | None, hig
     beyond = "0" if lowest is None or highest is None else f"count_if({x} < {lowest!r} or {x} > {highest!r})"
     return (
         f"select {source.keys}, try_cast({cells.sql(x)} as utinyint) c, count(*) n, count({x}) v, sum({centred}) t,"
-        f" sum({centred} * {centred}) q, {beyond} o{extremes} from {source.relation} group by all"
+        f" sum({centred} * {centred}) q, {beyond} o{extremes}{_weighed_cell(source, x, centred)} from {source.relation} group by all"
+    )
+
+
+def _weighed_cell(source: Source, x: str, centred: str) -> str:
+    """What a cell's table by weight is made of: Σw, Σw², sums of a weighed number, and its extremes among rows that weigh anything."""
+    w = source.weight
+    if w is None:
+        return ""
+    some = f"filter ({w} > 0)"
+    return (
+        f", sum({w}) n1, sum({w} * {w}) n2, sum({w} * {centred}) t1, sum({w} * {centred} * {centred}) q1,"
+        f" min({x}) {some} a1, max({x}) {some} b1"
     )
 
 
@@ -131,7 +144,8 @@ def _value_tables(
     """Tables of a numeric column by slot, and the rows beyond the reference's range."""
     if plan.cells is not None:
         return cell_tables(source, plan.column, plan.cells, result, slots)
-    tables = exact_tables(slots.of(result), values_of(result, "v"), is_missing(result, "v"), values_of(result, "n"))
+    amounts = amounts_of(result, source.layers)
+    tables = exact_tables(slots.of(result), values_of(result, "v"), is_missing(result, "v"), amounts)
     return {slot: (table, _beyond(table, plan)) for slot, table in tables.items()}
 
 
@@ -143,15 +157,16 @@ def _beyond(table: ValueTable, plan: NumericPlan) -> int:
 
 
 def exact_tables(
-    slots: NDArray[np.int64], values: Floats, missing: NDArray[np.bool_], counts: Counts
+    slots: NDArray[np.int64], values: Floats, missing: NDArray[np.bool_], amounts: Sequence[Amounts]
 ) -> dict[int, ValueTable]:
-    """Exact tables by slot from distinct values and their counts."""
+    """Exact tables by slot from distinct values and how many rows they have; `amounts` are those of the layers."""
     values = np.where(missing, np.nan, values).astype(np.float64)
     tables = {}
     for slot, rows in pieces(slots, values):
-        own, n, gone = values[rows], counts[rows].astype(np.int64), missing[rows]
+        own, n, gone = values[rows], amounts[0][rows].astype(np.int64), missing[rows]
         finite = np.isfinite(own)
         tables[slot] = ValueTable(
+            weighted=_exact_by_weight(own, [layer[rows] for layer in amounts[1:]], finite),
             values=own[finite],
             counts=n[finite],
             missing=int(n[gone].sum()),
@@ -160,6 +175,15 @@ def exact_tables(
             negative_infinite=int(n[own == -np.inf].sum()),
         )
     return tables
+
+
+def _exact_by_weight(values: Floats, layers: Sequence[Amounts], finite: NDArray[np.bool_]) -> ValueTable | None:
+    """The table by weight of distinct values; None where rows count once."""
+    if not layers:
+        return None
+    weights, squares = layers
+    some = finite & (weights > 0)
+    return ValueTable(values=values[some], counts=weights[some], weight_squares=squares[some])
 
 
 def cell_tables(
@@ -171,6 +195,7 @@ def cell_tables(
     total, square, beyond = (np.where(none, 0, values_of(result, name)) for name in ("t", "q", "o"))
     odd = {} if not (valid[none] > 0).any() else _not_finite(source, source.expressions.number(column), slots)
     tables = {}
+    weighed = source.plan.weight is not None
     ranges = value_ranges(source, column, slots) if source.is_stated else {}
     whole = source.expressions.types.get(column) in INTEGERS
     for slot, rows in pieces(where, np.where(none, -1, cell)):
@@ -196,12 +221,33 @@ def cell_tables(
             nan=nan,
             positive_infinite=positive,
             negative_infinite=negative,
+            weighted=_cells_by_weight(cells, result, own) if weighed else None,
         )
         tables[slot] = (table, int(beyond[own].sum()))
     return tables
 
 
-def _within(squares: Floats, counts: Counts, means: Floats) -> Floats:
+def _cells_by_weight(cells: CellMap, result: Columns, rows: NDArray[np.int64]) -> ValueTable:
+    """The table by weight of some rows of a result, cells of which no row weighs anything left out."""
+    weights, of_weights = (values_of(result, name)[rows].astype(np.float64) for name in ("n1", "n2"))
+    some = rows[weights > 0]
+    weights, of_weights = weights[weights > 0], of_weights[weights > 0]
+    total, square, lowers, uppers = (
+        values_of(result, name)[some].astype(np.float64) for name in ("t1", "q1", "a1", "b1")
+    )
+    means = total / weights
+    return ValueTable(
+        values=np.clip(cells.centre + means, lowers, uppers),
+        counts=weights,
+        lowers=lowers,
+        uppers=uppers,
+        cells=values_of(result, "c")[some].astype(np.int64),
+        squares=_within(square, weights, means),
+        weight_squares=of_weights,
+    )
+
+
+def _within(squares: Floats, counts: Amounts, means: Floats) -> Floats:
     """Σ(x - mean)² from Σx²; infinite where squares of numbers that large are."""
     with np.errstate(over="ignore", invalid="ignore"):
         found = squares - counts * means * means
@@ -256,9 +302,9 @@ def _categories_query(source: Source, plans: Sequence[CategoricalPlan]) -> Colum
     names = [f"c{index}" for index in range(len(plans))]
     texts = [f"{_category(source, plan)} {name}" for plan, name in zip(plans, names, strict=True)]
     sets = ", ".join(f"({source.key_names}, {name})" for name in names)
-    inner = f"select {source.keys}, {', '.join(texts)} from {source.relation}"
+    inner = f"select {source.keys}, {', '.join(texts)}{source.carried} from {source.relation}"
     query = (
-        f"select {source.key_names}, grouping({', '.join(names)}) g, coalesce({', '.join(names)}) v, count(*) n"
+        f"select {source.key_names}, grouping({', '.join(names)}) g, coalesce({', '.join(names)}) v, {source.amounts()}"
         f" from ({inner}) group by grouping sets ({sets})"
     )
     return source.connection.columns(query)
@@ -274,7 +320,7 @@ def _category(source: Source, plan: CategoricalPlan) -> str:
 
 
 def _category_tables(
-    plans: Sequence[CategoricalPlan], result: Columns, slots: Slots
+    source: Source, plans: Sequence[CategoricalPlan], result: Columns, slots: Slots
 ) -> dict[int, dict[str, CategoryTable]]:
     """Tables of all categorical columns by slot."""
     mask = values_of(result, "g").astype(np.int64)
@@ -282,25 +328,39 @@ def _category_tables(
     place = {everything ^ (1 << (len(plans) - 1 - index)): index for index in range(len(plans))}
     found: dict[int, dict[str, CategoryTable]] = {}
     where, texts, none = slots.of(result), values_of(result, "v"), is_missing(result, "v")
-    counts = values_of(result, "n").astype(np.int64)
+    amounts = amounts_of(result, source.layers)
     for value, index in place.items():
         chosen = np.flatnonzero(mask == value)
-        for slot, table in category_tables(where[chosen], texts[chosen], none[chosen], counts[chosen]).items():
+        own = [layer[chosen] for layer in amounts]
+        for slot, table in category_tables(where[chosen], texts[chosen], none[chosen], own).items():
             found.setdefault(slot, {})[plans[index].column] = table
     return found
 
 
+def _categories_by_weight(names: tuple[str, ...], layers: Sequence[Amounts]) -> CategoryTable | None:
+    """The table by weight of categories; None where rows count once."""
+    if not layers:
+        return None
+    weights, squares = (layer[: len(names)] for layer in layers)
+    return CategoryTable(categories=names, counts=weights, weight_squares=float(squares.sum()))
+
+
 def category_tables(
-    slots: NDArray[np.int64], texts: NDArray[Any], missing: NDArray[np.bool_], counts: Counts
+    slots: NDArray[np.int64], texts: NDArray[Any], missing: NDArray[np.bool_], amounts: Sequence[Amounts]
 ) -> dict[int, CategoryTable]:
-    """Category tables by slot from texts and their counts."""
+    """Category tables by slot from texts and how many rows they have; `amounts` are those of the layers."""
+    counts = amounts[0].astype(np.int64)
     tables = {}
     for slot, rows in pieces(slots):
         present = [row for row in rows.tolist() if not missing[row]]
         present.sort(key=lambda row: texts[row])
+        names = tuple(str(texts[row]) for row in present)
         tables[slot] = CategoryTable(
-            categories=tuple(str(texts[row]) for row in present),
+            categories=names,
             counts=counts[present].astype(np.int64) if present else np.zeros(0, dtype=np.int64),
             missing=int(counts[rows][missing[rows]].sum()),
+            weighted=_categories_by_weight(
+                names, [layer[present] for layer in amounts[1:]] if present else amounts[1:]
+            ),
         )
     return tables

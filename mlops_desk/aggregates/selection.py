@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from mlops_desk.aggregates.expressions import LOG, Expressions
 from mlops_desk.aggregates.numbering import Slicing, local_sql
+from mlops_desk.aggregates.weights import usable_sql
 from mlops_desk.domain.periods import in_local
 from mlops_desk.domain.slicing import Chunk, Split
 from mlops_desk.warehouse.connection import literal, quoted
@@ -98,6 +99,8 @@ class Selection(Struct, frozen=True, kw_only=True):
         slicing, found = self.slicing, []
         if slicing.filter:
             found.append(f"({slicing.filter})")
+        if slicing.weight is not None and slicing.weight in common_types(self.footers):
+            found.append(usable_sql(slicing.weight))
         if slicing.time is not None:
             found.append(f"{slicing.time.sql()} is not null")
             if slicing.reference is not None:
@@ -149,13 +152,14 @@ def _where(conditions: Sequence[str]) -> str:
     return f" where {' and '.join(conditions)}" if conditions else ""
 
 
-def counted_sql(selection: Selection, columns: Sequence[str]) -> str:
-    """How often each combination of some columns' values occurs in the chunk: what its numbers are made of."""
+def counted_sql(selection: Selection, columns: Sequence[str], weight: str | None = None) -> str:
+    """How often each combination of some columns' values occurs in the chunk, and how much it weighs: what its numbers are made of."""
     names = ", ".join(quoted(name) for name in columns)
+    rows = "count(*) as rows"
+    if weight is not None:
+        rows += f", sum(cast({quoted(weight)} as DOUBLE)) as weight"
     what = (
-        f"select {names}, count(*) as rows from {ROWS} group by all order by rows desc"
-        if names
-        else f"select count(*) as rows from {ROWS}"
+        f"select {names}, {rows} from {ROWS} group by all order by rows desc" if names else f"select {rows} from {ROWS}"
     )
     return f"{selection.sql()}\n{what}"
 

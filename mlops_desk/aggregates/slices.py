@@ -5,23 +5,23 @@ Features depend on the log alone; outcomes on its labels, too, and are counted a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 from operator import add
 from typing import Any, TypeVar
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from mlops_desk.aggregates.expected import ExpectedTable
 from mlops_desk.aggregates.group_scores import GroupScoreTable
+from mlops_desk.aggregates.group_tables import GroupMeans, GroupTable
 from mlops_desk.aggregates.signals import SignalTables
 from mlops_desk.aggregates.tables import (
+    Amounts,
     CategoryTable,
     ConfusionTable,
-    Counts,
     ErrorTable,
-    GroupMeans,
-    GroupTable,
     RowSet,
     ScoreTable,
     ValueTable,
@@ -79,13 +79,13 @@ class OutcomeTables(Struct, frozen=True, kw_only=True):
     binary : (2, 3) rows by prediction and label, of a binary model with predictions.
     confusion : of a multiclass model. errors : of a regression. groups, means : by protected attribute (and class: `attribute|class`).
     group_scores : by protected attribute of a binary model, where estimates of fairness are asked for.
-    target_categories, target_values : the labels themselves.
+    target_categories, target_values : the labels themselves. weighted : the same by weight, None where rows count once.
     """
 
     rows: int
     labelled: int
     scores: Mapping[str, ScoreTable] = field(default_factory=dict)
-    binary: Counts | None = None
+    binary: Amounts | None = None
     confusion: ConfusionTable | None = None
     errors: ErrorTable | None = None
     groups: Mapping[str, GroupTable] = field(default_factory=dict)
@@ -93,12 +93,13 @@ class OutcomeTables(Struct, frozen=True, kw_only=True):
     group_scores: Mapping[str, GroupScoreTable] = field(default_factory=dict)
     target_categories: CategoryTable | None = None
     target_values: ValueTable | None = None
+    weighted: WeightedOutcomes | None = None
 
     def __add__(self, other: OutcomeTables) -> OutcomeTables:
         """The tables of both slices' rows."""
         optional: dict[str, Any] = {
             name: _either(getattr(self, name), getattr(other, name))
-            for name in ("binary", "confusion", "errors", "target_categories", "target_values")
+            for name in ("binary", "confusion", "errors", "target_categories", "target_values", "weighted")
         }
         return OutcomeTables(
             rows=self.rows + other.rows,
@@ -109,6 +110,27 @@ class OutcomeTables(Struct, frozen=True, kw_only=True):
             group_scores=_added(self.group_scores, other.group_scores),
             **optional,
         )
+
+
+class WeightedOutcomes(Struct, frozen=True, kw_only=True):
+    """Outcomes of the same rows by weight: tables of sums of weights, and tables of sums of their squares, entry by entry like those of rows.
+
+    `rows` and `labelled` of both are rows; their targets are left to the tables of rows.
+    """
+
+    amounts: OutcomeTables
+    squares: OutcomeTables
+
+    def __add__(self, other: WeightedOutcomes) -> WeightedOutcomes:
+        """The tables of both slices' rows."""
+        return WeightedOutcomes(amounts=self.amounts + other.amounts, squares=self.squares + other.squares)
+
+
+def in_layers(layer: Callable[[int], OutcomeTables], *, weighed: bool) -> OutcomeTables:
+    """The tables of rows, with those by weight where rows have weights; `layer` gives those of rows (0), weights (1) and their squares (2)."""
+    if not weighed:
+        return layer(0)
+    return replace(layer(0), weighted=WeightedOutcomes(amounts=layer(1), squares=layer(2)))
 
 
 def _either(left: Any, right: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from mlops_desk.aggregates.expressions import LOG, SIDE, Expressions
 from mlops_desk.aggregates.parts import NO_PART, Batch
-from mlops_desk.aggregates.plan import ScanPlan
+from mlops_desk.aggregates.plan import OutcomePlan, ScanPlan
+from mlops_desk.aggregates.tables import Amounts
 from mlops_desk.domain.schema import INTERSECTION
 from mlops_desk.warehouse.connection import Columns, Connection, literal, quoted
 from mlops_desk.warehouse.footers import file_list, partition_keys
@@ -19,6 +20,8 @@ from mlops_desk.warehouse.footers import file_list, partition_keys
 Slot = tuple[int, str | None]
 """Index of a part in its batch, and the value of the segment column (None for all rows)."""
 LABEL = "label"
+LAYERS = ("", "1", "2")
+"""What ends the names of a result's columns that tell rows, sums over rows of their weights, and sums of the squares of these."""
 
 
 class Source(Struct, frozen=True, kw_only=True):
@@ -56,6 +59,31 @@ class Source(Struct, frozen=True, kw_only=True):
     def is_stated(self) -> bool:
         """Whether what footers say of a file holds of the part: its slots are whole files."""
         return not self.derived and self.batch.numbers is None and self.plan.segment is None
+
+    @property
+    def weight(self) -> str | None:
+        """The weight of a row as DOUBLE, None where rows count once."""
+        return None if self.plan.weight is None else self.expressions.number(self.plan.weight)
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The endings of the columns that a result has: of rows alone, or of their weights and the squares of these, too."""
+        return LAYERS[:1] if self.plan.weight is None else LAYERS
+
+    @property
+    def carried(self) -> str:
+        """The weight as one more column, w, of a subquery; nothing where rows count once."""
+        return "" if self.weight is None else f", {self.weight} w"
+
+    def amounts(self, weight: str = "w") -> str:
+        """Terms that count rows as n, and where they have weights add these as n1 and their squares as n2."""
+        return (
+            "count(*) n" if self.plan.weight is None else f"count(*) n, sum({weight}) n1, sum({weight} * {weight}) n2"
+        )
+
+    def factors(self, weight: str = "w") -> list[tuple[str, str]]:
+        """(ending, what a row's number is multiplied by before it is added) of each layer."""
+        return list(zip(self.layers, ("", f"{weight} * ", f"{weight} * {weight} * "), strict=False))
 
     @property
     def key_names(self) -> str:
@@ -155,6 +183,16 @@ def values_of(result: Columns, name: str) -> NDArray[Any]:
 def is_missing(result: Columns, name: str) -> NDArray[np.bool_]:
     """Where a column of a result is NULL."""
     return np.ma.getmaskarray(result[name])
+
+
+def inside_labels(source: Source, plan: OutcomePlan) -> str | None:
+    """The column of the batch that holds labels, None where there is none."""
+    return next((column for column in plan.inside if column in source.expressions.types), None)
+
+
+def amounts_of(result: Columns, layers: Sequence[str]) -> list[Amounts]:
+    """Rows, and where they have weights Σw and Σw², by row of a result."""
+    return [values_of(result, f"n{layer}").astype(np.float64 if layer else np.int64) for layer in layers]
 
 
 def by_part(found: Mapping[Slot, Any], batch: Batch) -> list[dict[str | None, Any]]:

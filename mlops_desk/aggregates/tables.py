@@ -3,6 +3,9 @@
 Every table obeys one law: the table of A ∪ B is table(A) + table(B), for counts to the letter and for sums to 1e-12 of Σ|x|.
 A table is exact where each entry is one distinct value; above `exact_rows` an entry is a cell, a small interval of values, and carries
 its bounds so that the laboratory can bound its error. Arrays are never changed in place.
+
+Where rows have weights, a table of a column has a second one of the same rows, `weighted`, which sums weights in place of counting rows and
+leaves out entries without any. By `effective` it is scaled to as many rows as would be as sure: Kish's (Σw)² / Σw² (Survey Sampling, 1965).
 """
 
 from __future__ import annotations
@@ -10,14 +13,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property, reduce
 from operator import add
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
+Amounts = NDArray[Any]
+"""Rows as int64, or sums of their weights as float64."""
 UNLABELLED = 2
 """Index of rows without a label on the label axis of a table; 0 and 1 are the negative and the positive class."""
 
@@ -39,10 +45,11 @@ class ValueTable(Struct, frozen=True, kw_only=True, dict=True):
     cells : (k,) number of each cell in the column's cell map, which all cell tables of a column share; None where exact.
     squares : (k,) Σ(x - mean of the cell)² of each cell; None where exact (then it is 0).
     missing, nan, positive_infinite, negative_infinite : rows that hold no finite value.
+    weighted : the table by weight, None where rows count once. weight_squares : (k,) Σw² of each entry of such a table, else None.
     """
 
     values: Floats
-    counts: Counts
+    counts: Amounts
     lowers: Floats | None = None
     uppers: Floats | None = None
     cells: Counts | None = None
@@ -51,6 +58,8 @@ class ValueTable(Struct, frozen=True, kw_only=True, dict=True):
     nan: int = 0
     positive_infinite: int = 0
     negative_infinite: int = 0
+    weighted: ValueTable | None = None
+    weight_squares: Floats | None = None
 
     @property
     def exact(self) -> bool:
@@ -59,15 +68,33 @@ class ValueTable(Struct, frozen=True, kw_only=True, dict=True):
 
     @cached_property
     def n(self) -> int:
-        """Rows with a finite value."""
-        return int(self.counts.sum())
+        """Rows with a finite value; of a table by weight, the sum of their weights."""
+        rows: int = self.counts.sum().item()
+        return rows
 
     @cached_property
-    def cumulative(self) -> Counts:
+    def cumulative(self) -> Amounts:
         """(k + 1,) rows before each entry, and at the end all rows with a finite value."""
-        rows = np.zeros(len(self.counts) + 1, dtype=np.int64)
+        rows = np.zeros(len(self.counts) + 1, dtype=self.counts.dtype)
         np.cumsum(self.counts, out=rows[1:])
         return rows
+
+    @cached_property
+    def effective(self) -> ValueTable:
+        """The table by weight, scaled so that its sum is Kish's effective number of rows; the table itself where rows count once."""
+        table = self.weighted
+        if table is None or table.weight_squares is None:
+            return self
+        if np.array_equal(table.counts, self.counts) and np.array_equal(table.weight_squares, self.counts):
+            return self  # each row weighs 1
+        squares = float(table.weight_squares.sum())
+        scale = float(table.n) / squares if squares > 0 else 1.0
+        return replace(
+            table,
+            counts=table.counts * scale,
+            squares=None if table.squares is None else table.squares * scale,
+            weight_squares=table.weight_squares * scale**2,
+        )
 
     @property
     def rows(self) -> int:
@@ -106,15 +133,16 @@ class ValueTable(Struct, frozen=True, kw_only=True, dict=True):
             raise ValueError("an exact table and a table of cells do not add")
         if self.cells is None or other.cells is None:
             values, left, right = merged_entries(self.values, other.values)
-            counts = np.zeros(len(values), dtype=np.int64)
-            counts[left] += self.counts
-            counts[right] += other.counts
-            return self._with(other, values=values, counts=counts)
+            counts = _merged(self.counts, other.counts, left, right, len(values))
+            squares = _merged_optional(self.weight_squares, other.weight_squares, left, right, len(values))
+            return self._with(other, values=values, counts=counts, weight_squares=squares)
         with np.errstate(over="ignore"):  # squares of numbers beyond 1e154 are infinite
             return self._with(other, **_merged_cells(self, other))
 
-    def _with(self, other: ValueTable, **arrays: NDArray[np.generic]) -> ValueTable:
+    def _with(self, other: ValueTable, **arrays: NDArray[np.generic] | None) -> ValueTable:
+        both = self.weighted is not None and other.weighted is not None
         return ValueTable(
+            weighted=self.weighted + other.weighted if both else self.weighted or other.weighted,  # type: ignore[operator]
             missing=self.missing + other.missing,
             nan=self.nan + other.nan,
             positive_infinite=self.positive_infinite + other.positive_infinite,
@@ -123,13 +151,27 @@ class ValueTable(Struct, frozen=True, kw_only=True, dict=True):
         )
 
 
-def _merged_cells(left: ValueTable, right: ValueTable) -> dict[str, NDArray[np.generic]]:
+def _merged(left: Amounts, right: Amounts, at_left: Counts, at_right: Counts, entries: int) -> Amounts:
+    """(entries, …) amounts of two tables added, given where the entries of each stand."""
+    total = np.zeros((entries, *left.shape[1:]), dtype=np.result_type(left, right))
+    total[at_left] += left
+    total[at_right] += right
+    return total
+
+
+def _merged_optional(
+    left: Floats | None, right: Floats | None, at_left: Counts, at_right: Counts, entries: int
+) -> NDArray[Any] | None:
+    """The same where only tables by weight have them."""
+    return None if left is None or right is None else _merged(left, right, at_left, at_right, entries)
+
+
+def _merged_cells(left: ValueTable, right: ValueTable) -> dict[str, NDArray[np.generic] | None]:
     """The arrays of two cell tables added: counts add, means weigh in, squares move to the common mean."""
     cells, at_left, at_right = merged_entries(left.cells, right.cells)  # type: ignore[arg-type]
-    counts = np.zeros(len(cells), dtype=np.int64)
+    counts = _merged(left.counts, right.counts, at_left, at_right, len(cells))
     sums, lowers, uppers = np.zeros(len(cells)), np.full(len(cells), np.inf), np.full(len(cells), -np.inf)
     for table, at in ((left, at_left), (right, at_right)):
-        counts[at] += table.counts
         sums[at] += table.values * table.counts
         lowers[at] = np.minimum(lowers[at], table.lowers)  # type: ignore[arg-type]
         uppers[at] = np.maximum(uppers[at], table.uppers)  # type: ignore[arg-type]
@@ -145,6 +187,7 @@ def _merged_cells(left: ValueTable, right: ValueTable) -> dict[str, NDArray[np.g
         "uppers": uppers,
         "cells": cells.astype(np.int64),
         "squares": squares,
+        "weight_squares": _merged_optional(left.weight_squares, right.weight_squares, at_left, at_right, len(cells)),
     }
 
 
@@ -155,16 +198,29 @@ class CategoryTable(Struct, frozen=True, kw_only=True, dict=True):
     ----------
     categories : distinct, in ascending order of code points. counts : (k,) rows of each, may be 0.
     missing : rows with NULL (and NaN).
+    weighted : the table by weight, None where rows count once. weight_squares : Σw² of the rows with a value, of such a table.
     """
 
     categories: tuple[str, ...]
-    counts: Counts
+    counts: Amounts
     missing: int = 0
+    weighted: CategoryTable | None = None
+    weight_squares: float = 0.0
 
     @cached_property
     def n(self) -> int:
-        """Rows with a value."""
-        return int(self.counts.sum())
+        """Rows with a value; of a table by weight, the sum of their weights."""
+        rows: int = self.counts.sum().item()
+        return rows
+
+    @cached_property
+    def effective(self) -> CategoryTable:
+        """The table by weight, scaled so that its sum is Kish's effective number of rows; the table itself where rows count once."""
+        table = self.weighted
+        if table is None or table.weight_squares <= 0:
+            return table or self
+        scale = float(table.n) / table.weight_squares
+        return replace(table, counts=table.counts * scale, weight_squares=table.weight_squares * scale**2)
 
     @cached_property
     def present(self) -> frozenset[str]:
@@ -178,7 +234,7 @@ class CategoryTable(Struct, frozen=True, kw_only=True, dict=True):
         """All rows, missing ones included."""
         return self.n + self.missing
 
-    def counts_of(self, categories: Sequence[str]) -> Counts:
+    def counts_of(self, categories: Sequence[str]) -> Amounts:
         """(len(categories),) rows of each of these categories, 0 for those that the slice does not have."""
         if tuple(categories) == self.categories:
             return self.counts
@@ -189,12 +245,18 @@ class CategoryTable(Struct, frozen=True, kw_only=True, dict=True):
     def __add__(self, other: CategoryTable) -> CategoryTable:
         """The table of both slices' rows."""
         if self.categories == other.categories:
-            return CategoryTable(
-                categories=self.categories, counts=self.counts + other.counts, missing=self.missing + other.missing
-            )
-        union = tuple(sorted({*self.categories, *other.categories}))
-        counts = self.counts_of(union) + other.counts_of(union)
-        return CategoryTable(categories=union, counts=counts, missing=self.missing + other.missing)
+            union, counts = self.categories, self.counts + other.counts
+        else:
+            union = tuple(sorted({*self.categories, *other.categories}))
+            counts = self.counts_of(union) + other.counts_of(union)
+        both = self.weighted is not None and other.weighted is not None
+        return CategoryTable(
+            categories=union,
+            counts=counts,
+            missing=self.missing + other.missing,
+            weighted=self.weighted + other.weighted if both else self.weighted or other.weighted,  # type: ignore[operator]
+            weight_squares=self.weight_squares + other.weight_squares,
+        )
 
 
 class ScoreTable(Struct, frozen=True, kw_only=True, dict=True):
@@ -213,7 +275,7 @@ class ScoreTable(Struct, frozen=True, kw_only=True, dict=True):
     """
 
     scores: Floats
-    counts: Counts
+    counts: Amounts
     lowers: Floats | None = None
     uppers: Floats | None = None
     cells: Counts | None = None
@@ -234,24 +296,25 @@ class ScoreTable(Struct, frozen=True, kw_only=True, dict=True):
     @property
     def n(self) -> int:
         """Rows with a score."""
-        return int(self.counts.sum())
+        rows: int = self.counts.sum().item()
+        return rows
 
     @cached_property
-    def labelled(self) -> Counts:
+    def labelled(self) -> Amounts:
         """(k, 2) labelled rows by score and label."""
-        return np.asarray(self.counts[:, :, :UNLABELLED].sum(axis=1), dtype=np.int64)
+        return np.asarray(self.counts[:, :, :UNLABELLED].sum(axis=1))
 
     @cached_property
-    def labelled_before(self) -> Counts:
+    def labelled_before(self) -> Amounts:
         """(k + 1, 2) labelled rows by label before each score, and at the end all of them."""
-        rows = np.zeros((len(self.labelled) + 1, 2), dtype=np.int64)
+        rows = np.zeros((len(self.labelled) + 1, 2), dtype=self.counts.dtype)
         np.cumsum(self.labelled, axis=0, out=rows[1:])
         return rows
 
     @cached_property
-    def confusion(self) -> Counts:
+    def confusion(self) -> Amounts:
         """(2, 3) rows by prediction and label."""
-        return np.asarray(self.counts.sum(axis=0), dtype=np.int64)
+        return np.asarray(self.counts.sum(axis=0))
 
     def __add__(self, other: ScoreTable) -> ScoreTable:
         """The table of both slices' rows; raises ValueError for an exact table and one of cells."""
@@ -259,9 +322,7 @@ class ScoreTable(Struct, frozen=True, kw_only=True, dict=True):
             raise ValueError("an exact table and a table of cells do not add")
         entries = (self.scores, other.scores) if self.exact else (self.cells, other.cells)
         union, left, right = merged_entries(*entries)
-        counts = np.zeros((len(union), 2, 3), dtype=np.int64)
-        counts[left] += self.counts
-        counts[right] += other.counts
+        counts = _merged(self.counts, other.counts, left, right, len(union))
         arrays = {"scores": union} if self.exact else _merged_scores(self, other, union, left, right, counts)
         return ScoreTable(
             counts=counts,
@@ -273,7 +334,7 @@ class ScoreTable(Struct, frozen=True, kw_only=True, dict=True):
 
 
 def _merged_scores(
-    left: ScoreTable, right: ScoreTable, cells: Floats, at_left: Counts, at_right: Counts, counts: Counts
+    left: ScoreTable, right: ScoreTable, cells: Floats, at_left: Counts, at_right: Counts, counts: Amounts
 ) -> dict[str, NDArray[np.generic]]:
     """The arrays of two score tables of cells added."""
     sums, lowers, uppers = np.zeros(len(cells)), np.full(len(cells), np.inf), np.full(len(cells), -np.inf)
@@ -281,8 +342,14 @@ def _merged_scores(
         sums[at] += table.scores * table.counts.sum(axis=(1, 2))
         lowers[at] = np.minimum(lowers[at], table.lowers)  # type: ignore[arg-type]
         uppers[at] = np.maximum(uppers[at], table.uppers)  # type: ignore[arg-type]
-    scores = np.clip(sums / counts.sum(axis=(1, 2)), lowers, uppers)
+    scores = mean_scores(sums, counts, lowers, uppers)
     return {"scores": scores, "lowers": lowers, "uppers": uppers, "cells": cells.astype(np.int64)}
+
+
+def mean_scores(sums: Floats, counts: Amounts, lowers: Floats, uppers: Floats) -> Floats:
+    """(k,) the mean score of each cell within its bounds; the least where no row of a cell weighs anything."""
+    amounts = counts.sum(axis=(1, 2))
+    return np.asarray(np.clip(np.divide(sums, amounts, out=lowers.copy(), where=amounts > 0), lowers, uppers))
 
 
 class ConfusionTable(Struct, frozen=True, kw_only=True):
@@ -296,22 +363,23 @@ class ConfusionTable(Struct, frozen=True, kw_only=True):
     """
 
     classes: tuple[str, ...]
-    counts: Counts
-    predicted: Counts
+    counts: Amounts
+    predicted: Amounts
     log_loss_total: float | None = None
 
     @property
     def labelled(self) -> int:
         """Labelled rows."""
-        return int(self.counts.sum())
+        rows: int = self.counts.sum().item()
+        return rows
 
     def in_classes(self, classes: tuple[str, ...]) -> ConfusionTable:
         """The same table over more classes, sorted."""
         if classes == self.classes:
             return self
         where = np.array([classes.index(one) for one in self.classes], dtype=np.int64)
-        counts = np.zeros((len(classes), len(classes)), dtype=np.int64)
-        predicted = np.zeros(len(classes), dtype=np.int64)
+        counts = np.zeros((len(classes), len(classes)), dtype=self.counts.dtype)
+        predicted = np.zeros(len(classes), dtype=self.predicted.dtype)
         if len(where):
             counts[np.ix_(where, where)] = self.counts
             predicted[where] = self.predicted
@@ -341,10 +409,11 @@ class ErrorTable(Struct, frozen=True, kw_only=True):
     log_squares : Σ(ln(1+prediction) - ln(1+target))² where `negative` is 0. negative : rows with a target or prediction ≤ -1.
     target, target_squares : Σ(target - centre) and Σ(target - centre)². centre : a constant of the model.
     absolute_values : the |e| as a table, for the median and the greatest.
+    Where it sums by weight, n and rows are sums of weights (or of their squares), and `absolute_values` is the table by weight.
     """
 
-    n: int
-    rows: int
+    n: float
+    rows: float
     error: float
     absolute: float
     squares: float
@@ -379,74 +448,6 @@ class ErrorTable(Struct, frozen=True, kw_only=True):
         )
 
 
-class GroupTable(Struct, frozen=True, kw_only=True):
-    """Predictions and labels of a binary model (or of one class against the rest) by group of one protected attribute.
-
-    Attributes
-    ----------
-    attribute : the column, or columns joined by ×. groups : as text, sorted (parts joined by ×; NULL is no group).
-    counts : (g, 2, 3) rows by group, prediction and label (negative, positive, unlabelled).
-    class_ : the class that counts as positive, None for a binary model.
-    """
-
-    attribute: str
-    groups: tuple[str, ...]
-    counts: Counts
-    class_: str | None = None
-
-    def in_groups(self, groups: tuple[str, ...]) -> GroupTable:
-        """The same table over more groups, sorted."""
-        if groups == self.groups:
-            return self
-        counts = np.zeros((len(groups), 2, 3), dtype=np.int64)
-        if self.groups:
-            counts[[groups.index(group) for group in self.groups]] = self.counts
-        return GroupTable(attribute=self.attribute, groups=groups, counts=counts, class_=self.class_)
-
-    def __add__(self, other: GroupTable) -> GroupTable:
-        """The table of both slices' rows; raises ValueError for different attributes or classes."""
-        if (self.attribute, self.class_) != (other.attribute, other.class_):
-            raise ValueError("tables of different attributes do not add")
-        groups = tuple(sorted({*self.groups, *other.groups}))
-        counts = self.in_groups(groups).counts + other.in_groups(groups).counts
-        return GroupTable(attribute=self.attribute, groups=groups, counts=counts, class_=self.class_)
-
-
-class GroupMeans(Struct, frozen=True, kw_only=True):
-    """Predictions and errors of a regression by group of one protected attribute, in one slice.
-
-    Attributes
-    ----------
-    rows, labelled : (g,) rows with a prediction, and of those with a label too.
-    prediction, prediction_squares : (g,) Σ(prediction - centre) and its squares. absolute, absolute_squares : (g,) Σ|e| and Σe².
-    centre : a constant of the model.
-    """
-
-    attribute: str
-    groups: tuple[str, ...]
-    rows: Counts
-    labelled: Counts
-    prediction: Floats
-    prediction_squares: Floats
-    absolute: Floats
-    absolute_squares: Floats
-    centre: float
-
-    def __add__(self, other: GroupMeans) -> GroupMeans:
-        """The table of both slices' rows; raises ValueError for different attributes or centres."""
-        if (self.attribute, self.centre) != (other.attribute, other.centre):
-            raise ValueError("tables of different attributes or centres do not add")
-        groups = tuple(sorted({*self.groups, *other.groups}))
-        arrays = {}
-        for name in ("rows", "labelled", "prediction", "prediction_squares", "absolute", "absolute_squares"):
-            total = np.zeros(len(groups), dtype=getattr(self, name).dtype)
-            for table in (self, other):
-                if table.groups:
-                    total[[groups.index(group) for group in table.groups]] += getattr(table, name)
-            arrays[name] = total
-        return GroupMeans(attribute=self.attribute, groups=groups, centre=self.centre, **arrays)
-
-
 class RowSet(Struct, frozen=True, kw_only=True):
     """Which values rows have, to count repeats. hashes : (k,) distinct hashes, ascending. rows : rows with a value."""
 
@@ -463,7 +464,7 @@ class RowSet(Struct, frozen=True, kw_only=True):
         return RowSet(hashes=np.union1d(self.hashes, other.hashes), rows=self.rows + other.rows)
 
 
-Table = TypeVar("Table", ValueTable, CategoryTable, ScoreTable, ConfusionTable, ErrorTable, GroupTable, GroupMeans)
+Table = TypeVar("Table", ValueTable, CategoryTable, ScoreTable, ConfusionTable, ErrorTable)
 
 
 def added(tables: Sequence[Table]) -> Table:

@@ -6,18 +6,22 @@ from mlops_desk.cli.call import Call
 from mlops_desk.cli.terminal import Terminal
 from mlops_desk.domain.metric import Family
 from mlops_desk.metrics.catalogue import CATALOGUE
-from mlops_desk.reporting.help import GUIDES, help_page, is_computed
+from mlops_desk.reporting.help import GUIDES, help_page, is_computed, weight_lines
 from mlops_desk.reporting.naming import FAMILY_NAMES
 
 
 def help(call: Call) -> int:  # noqa: A001 - a command's function has its name
-    """Prints the page of a metric or guide, or lists them all with their first sentences."""
+    """Prints the page of a metric (with what it does with weights) or of a guide, or lists them all with their first sentences."""
     name, terminal = call.arguments.metric, call.terminal
     if name is None:
         _list(terminal)
         return 0
     page = help_page(name)
     terminal.line(page.markdown.rstrip("\n"))
+    if weight_lines(name):
+        terminal.line()
+    for line in weight_lines(name):
+        terminal.line(line)
     if name not in GUIDES and not is_computed(name):
         terminal.note(f"this version does not compute {name}")
     return 0

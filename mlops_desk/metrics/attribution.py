@@ -48,9 +48,9 @@ def drift_correlation(
 
 
 class Part(Struct, frozen=True, kw_only=True):
-    """Rows of one segment, and the sum over them of what the mean is of."""
+    """Rows of one segment (or the sum of their weights), and the sum over them of what the mean is of."""
 
-    rows: int
+    rows: float
     total: float
 
     @property

@@ -3,6 +3,9 @@
 Numeric bins are left-closed, [a, b), with open ends; a bin of a cell table begins where a cell begins. Categories are bins as they are,
 in an order that means nothing: first those of the reference, then, chunk by chunk, those that the reference does not have. A column of
 the chunk matrix beyond the reference's categories therefore names different categories in different rows; no metric of shares minds.
+
+Where rows have weights, bins are still those of the reference's rows, and what falls into them is counted by weight, scaled to the effective rows of
+each table.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mlops_desk.aggregates.tables import CategoryTable, Counts, ValueTable
+from mlops_desk.aggregates.tables import Amounts, CategoryTable, Counts, ValueTable
 from mlops_desk.domain.metric import Convention
 from mlops_desk.metrics.series import TOO_LARGE, Floats
 
@@ -24,6 +27,8 @@ MOST_CATEGORIES = 1000
 """A column with more categories keeps the reference's most frequent; the others are one bin."""
 FEW_VALUES = 20
 """Evidently takes a numeric reference with at most this many distinct values as categories."""
+SAME_HALF = 1e-12
+"""By such a share of it, the rounding of sums may miss half of all weights."""
 ONE_BIN = "the reference's quantiles are all one value, so there is one bin only"
 ONE_CELL = "the reference lies within one cell, so there is one bin only: it asks for exact = true"
 
@@ -42,8 +47,8 @@ class Binned(NamedTuple):
     spread : (k,) whether such a bin holds several values among which a distribution function still moves, else None.
     """
 
-    reference: Counts
-    chunks: Counts
+    reference: Amounts
+    chunks: Amounts
     positions: Floats | None = None
     spread: NDArray[np.bool_] | None = None
 
@@ -51,6 +56,14 @@ class Binned(NamedTuple):
 def order_statistics(table: ValueTable, ranks: Counts) -> Floats:
     """The values at these 0-based ranks of an exact table's rows in ascending order."""
     return table.values[np.searchsorted(table.cumulative, ranks, side="right") - 1]
+
+
+def middle_entries(reached: Floats | Amounts) -> list[int]:
+    """The entries of the two middle rows, given (k,) rows (or weights) up to and including each; the same where one row is in the middle."""
+    half = float(reached[-1]) / 2
+    lower = int(np.searchsorted(reached, half * (1 - SAME_HALF), side="left"))
+    upper = int(np.searchsorted(reached, half * (1 + SAME_HALF), side="right"))
+    return [lower, min(upper, len(reached) - 1)]
 
 
 def quantiles(table: ValueTable, levels: Floats) -> Floats:
@@ -82,11 +95,11 @@ def quantile_edges(reference: ValueTable, parts: int) -> Floats | Counts:
     return np.unique(reference.cells[1:][nearest])
 
 
-def counts_by_edges(table: ValueTable, edges: Floats | Counts) -> Counts:
+def counts_by_edges(table: ValueTable, edges: Floats | Counts) -> Amounts:
     """(len(edges) + 1,) rows of each left-closed bin with open ends."""
     keys = table.values if table.cells is None else table.cells
     at_edges = table.cumulative[np.searchsorted(keys, edges)]
-    counts = np.empty(len(edges) + 1, dtype=np.int64)
+    counts = np.empty(len(edges) + 1, dtype=table.counts.dtype)
     counts[:-1] = at_edges
     counts[-1] = table.n
     counts[1:] -= at_edges
@@ -98,10 +111,10 @@ def quantile_bins(reference: ValueTable, chunks: Sequence[ValueTable], parts: in
     edges = quantile_edges(reference, parts)
     if len(edges) == 0:
         raise NoBins(ONE_BIN if reference.exact else ONE_CELL)
-    counts = np.empty((len(chunks), len(edges) + 1), dtype=np.int64)
+    counts = np.empty((len(chunks), len(edges) + 1), dtype=np.int64 if reference.weighted is None else np.float64)
     for row, chunk in zip(counts, chunks, strict=True):
-        row[:] = counts_by_edges(chunk, edges)
-    return Binned(counts_by_edges(reference, edges), counts)
+        row[:] = counts_by_edges(chunk.effective, edges)
+    return Binned(counts_by_edges(reference.effective, edges), counts)
 
 
 def fine_bins(reference: ValueTable, chunks: Sequence[ValueTable], unit: float = 1.0) -> Binned:
@@ -119,9 +132,10 @@ def fine_bins(reference: ValueTable, chunks: Sequence[ValueTable], unit: float =
         spread = np.zeros(len(edges) + 1, dtype=bool)
     if len(edges) == 0:
         raise NoBins(ONE_BIN if reference.exact else ONE_CELL)
-    counts = np.array([counts_by_edges(table, edges) for table in tables], dtype=np.int64)
-    sums = np.array([_sums_by_edges(table, edges) for table in tables])
-    positions = sums.sum(axis=0) / np.maximum(counts.sum(axis=0), 1) / unit
+    tables = [table.effective for table in tables]
+    counts: Amounts = np.array([counts_by_edges(table, edges) for table in tables])
+    sums, held = np.array([_sums_by_edges(table, edges) for table in tables]).sum(axis=0), counts.sum(axis=0)
+    positions = np.divide(sums, held, out=np.zeros(len(sums)), where=held > 0) / unit
     return Binned(counts[0], counts[1:], positions, spread)
 
 
@@ -206,39 +220,41 @@ def category_bins(convention: Convention, reference: CategoryTable, chunks: Sequ
         frequent = np.argsort(-reference.counts[present], kind="stable")[:MOST_CATEGORIES]
         present = np.sort(present[frequent])
     place = {reference.categories[index]: column for column, index in enumerate(present.tolist())}
-    known = reference.counts[present]
+    weighed = reference.effective
+    known = reference.counts[present] if weighed is reference else weighed.counts_of([*place])
     rows = []
     for chunk in chunks:
         where = np.array([place.get(category, -1) for category in chunk.categories], dtype=np.int64)
-        counts = np.zeros(len(present), dtype=np.int64)
+        amounts = chunk.effective.counts
+        counts = np.zeros(len(present), dtype=amounts.dtype)
         seen = where >= 0
-        counts[where[seen]] = chunk.counts[seen]
-        unseen = chunk.counts[~seen]
+        counts[where[seen]] = amounts[seen]
+        unseen = amounts[~seen]
         unseen = unseen[unseen > 0]
         if len(present) + len(unseen) > MOST_CATEGORIES:
             unseen = unseen.sum(keepdims=True)
         rows.append((counts, unseen))
     pool = convention is Convention.NANNYML
     binned = _with_unseen(known, rows, pool)
-    rest = reference.n - int(known.sum())
+    rest = 0 if len(present) == np.count_nonzero(reference.counts) else weighed.n - known.sum()
     if rest == 0:
         return binned
     if binned.reference.shape == known.shape:
-        binned = Binned(np.append(known, 0), np.column_stack([binned.chunks, np.zeros(len(chunks), dtype=np.int64)]))
+        binned = Binned(np.append(known, 0), np.column_stack([binned.chunks, np.zeros_like(binned.chunks[:, :1])]))
     binned.reference[len(known)] = rest
     return binned
 
 
-def _with_unseen(known: Counts, rows: Sequence[tuple[Counts, Counts]], pool: bool) -> Binned:
+def _with_unseen(known: Amounts, rows: Sequence[tuple[Amounts, Amounts]], pool: bool) -> Binned:
     """The matrix of chunks: counts of the known bins, then those of each chunk's own unseen ones, filled up with zeros."""
     width = max((len(unseen) for _, unseen in rows), default=0)
     if pool:
         width = min(width, 1)
-    chunks = np.zeros((len(rows), len(known) + width), dtype=np.int64)
+    chunks = np.zeros((len(rows), len(known) + width), dtype=known.dtype)
     for row, (counts, unseen) in zip(chunks, rows, strict=True):
         row[: len(known)] = counts
         if pool and len(unseen):
             row[-1] = unseen.sum()
         else:
             row[len(known) : len(known) + len(unseen)] = unseen
-    return Binned(np.append(known, np.zeros(width, dtype=np.int64)), chunks)
+    return Binned(np.append(known, np.zeros(width, dtype=known.dtype)), chunks)

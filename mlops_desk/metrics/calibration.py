@@ -11,8 +11,9 @@ import math
 
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 
-from mlops_desk.aggregates.tables import Floats, ScoreTable
+from mlops_desk.aggregates.tables import Amounts, Floats, ScoreTable
 from mlops_desk.domain.metric import Definition, Direction, Family, Measurement, untested
 from mlops_desk.metrics.intervals import Rate, measured
 from mlops_desk.metrics.performance import NO_NEGATIVES, NO_POSITIVES, NO_SCORES, RANKS, too_few
@@ -31,6 +32,7 @@ class Bins(Struct, frozen=True, kw_only=True, eq=False):
     ----------
     rows, scores, positives : (b,) rows, Σ of their scores, and how many are positive; fractions where tied rows straddle a border.
     doubt : (b,) by how much Σscore - positives may be off, 0 where exact. label_doubt : (b,) the same of the positives alone.
+    positive_squares, negative_squares : (b,) Σw² of the positive and of the other rows, where rows are sums of weights; else None.
     """
 
     rows: Floats
@@ -38,6 +40,17 @@ class Bins(Struct, frozen=True, kw_only=True, eq=False):
     positives: Floats
     doubt: Floats
     label_doubt: Floats
+    positive_squares: Floats | None = None
+    negative_squares: Floats | None = None
+
+    @property
+    def rates(self) -> list[Rate]:
+        """The share of positives in each bin."""
+        rows, positives = self.rows.tolist(), self.positives.tolist()
+        if self.positive_squares is None or self.negative_squares is None:
+            return [Rate(hits, held) for hits, held in zip(positives, rows, strict=True)]
+        squares = zip(self.positive_squares.tolist(), self.negative_squares.tolist(), strict=True)
+        return [Rate(hits, held, *both) for hits, held, both in zip(positives, rows, squares, strict=True)]
 
 
 class ReliabilityPoint(Struct, frozen=True, kw_only=True):
@@ -50,8 +63,10 @@ class ReliabilityPoint(Struct, frozen=True, kw_only=True):
     interval_upper: float
 
 
-def equal_count_bins(scores: Floats, positives: Floats, negatives: Floats, bins: int = BINS) -> Bins:
-    """The bins of (k,) entries by ascending score; at least one row."""
+def equal_count_bins(
+    scores: Floats, positives: Floats, negatives: Floats, bins: int = BINS, squares: Amounts | None = None
+) -> Bins:
+    """The bins of (k,) entries by ascending score; at least one row. `squares` (k, 2) are those of the weights of negative and positive rows."""
     held = positives + negatives
     reached = np.concatenate([[0.0], np.cumsum(held)])
     borders = np.linspace(0.0, reached[-1], bins + 1)
@@ -63,16 +78,18 @@ def equal_count_bins(scores: Floats, positives: Floats, negatives: Floats, bins:
     return Bins(
         rows=np.diff(borders),
         scores=in_bins(scores * held),
-        positives=in_bins(positives),
+        positives=np.minimum(in_bins(positives), np.diff(borders)),
         doubt=zeros,
         label_doubt=zeros,
+        positive_squares=None if squares is None else in_bins(squares[:, 1]),
+        negative_squares=None if squares is None else in_bins(squares[:, 0]),
     )
 
 
-def calibration_bins(table: ScoreTable) -> Bins:
-    """The bins of the labelled rows of a table that has some."""
+def calibration_bins(table: ScoreTable, squares: ScoreTable | None = None) -> Bins:
+    """The bins of the labelled rows of a table that has some; of a table by weight they hold equal weights."""
     negatives, positives = table.labelled[:, 0].astype(np.float64), table.labelled[:, 1].astype(np.float64)
-    bins = equal_count_bins(table.scores, positives, negatives)
+    bins = equal_count_bins(table.scores, positives, negatives, squares=None if squares is None else squares.labelled)
     if table.lowers is None or table.uppers is None:
         return bins
     held = positives + negatives
@@ -94,7 +111,7 @@ def calibration_bins(table: ScoreTable) -> Bins:
         labels = np.maximum(np.minimum(part, positives[at]) - counted, counted - np.maximum(0.0, part - negatives[at]))
         label_doubt[inside] += labels
         doubt[inside] += labels + part * max(table.uppers[at] - table.scores[at], table.scores[at] - table.lowers[at])
-    return Bins(rows=bins.rows, scores=bins.scores, positives=bins.positives, doubt=doubt, label_doubt=label_doubt)
+    return replace(bins, doubt=doubt, label_doubt=label_doubt)
 
 
 def expected_error(bins: Bins) -> float:
@@ -102,12 +119,17 @@ def expected_error(bins: Bins) -> float:
     return float(np.abs(bins.scores - bins.positives).sum() / bins.rows.sum())
 
 
-def calibration(table: ScoreTable | None, *, min_rows: int = 30) -> dict[str, Measurement]:
-    """Every calibration metric of a slice, by metric id; each is a value or the reason why there is none."""
+def calibration(
+    table: ScoreTable | None, *, min_rows: int = 30, squares: ScoreTable | None = None
+) -> dict[str, Measurement]:
+    """Every calibration metric of a slice, by metric id; each is a value or the reason why there is none.
+
+    `squares` is the table of the squares of weights where `table` is by weight.
+    """
     reason = _unusable(table, min_rows)
     if reason is not None or table is None:
         return dict.fromkeys((*BINNED_METRICS, *LOGISTIC_METRICS), untested(reason or NO_SCORES))
-    return _binned(calibration_bins(table)) | _recalibration(table)
+    return _binned(calibration_bins(table, squares)) | _recalibration(table, squares)
 
 
 def reliability_curve(table: ScoreTable | None, *, min_rows: int = 30) -> tuple[ReliabilityPoint, ...]:
@@ -117,15 +139,13 @@ def reliability_curve(table: ScoreTable | None, *, min_rows: int = 30) -> tuple[
     bins = calibration_bins(table)
     return tuple(
         ReliabilityPoint(
-            score=scores / rows,
-            positive_rate=positives / rows,
-            rows=rows,
-            interval_lower=Rate(positives, rows).interval[0],
-            interval_upper=Rate(positives, rows).interval[1],
+            score=scores / rate.rows,
+            positive_rate=rate.value,
+            rows=rate.rows,
+            interval_lower=rate.interval[0],
+            interval_upper=rate.interval[1],
         )
-        for rows, scores, positives in zip(
-            bins.rows.tolist(), bins.scores.tolist(), bins.positives.tolist(), strict=True
-        )
+        for rate, scores in zip(bins.rates, bins.scores.tolist(), strict=True)
     )
 
 
@@ -142,7 +162,7 @@ def _binned(bins: Bins) -> dict[str, Measurement]:
     doubts, label_doubts = bins.doubt / bins.rows, bins.label_doubt / bins.rows
     rates = bins.positives / bins.rows
     weights, base = bins.rows / n, float(bins.positives.sum()) / n
-    variances = rates * (1 - rates) / bins.rows
+    variances = rates * (1 - rates) / np.array([rate.size for rate in bins.rates])
     worst = int(np.argmax(np.abs(gaps)))
     apart = rates - base
     return {
@@ -177,7 +197,7 @@ def _binned(bins: Bins) -> dict[str, Measurement]:
     }
 
 
-def _recalibration(table: ScoreTable) -> dict[str, Measurement]:
+def _recalibration(table: ScoreTable, squares: ScoreTable | None) -> dict[str, Measurement]:
     """Cox's recalibration (1958): logit P(positive) = intercept + slope · logit(score), by maximum likelihood; 0 and 1 is perfect.
 
     It has no bound on a table of cells and is untested there.
@@ -195,7 +215,8 @@ def _recalibration(table: ScoreTable) -> dict[str, Measurement]:
         return dict.fromkeys(LOGISTIC_METRICS, untested("all scores are equal"))
     if of_positives[0] >= of_negatives[-1] or of_negatives[0] >= of_positives[-1]:
         return dict.fromkeys(LOGISTIC_METRICS, untested("the scores separate the classes, no finite slope fits"))
-    fit = _logistic_fit(logits, positives, held)
+    weighed = squares is not None and not np.array_equal(squares.labelled, table.labelled)
+    fit = _logistic_fit(logits, positives, held, squares.labelled if squares is not None and weighed else None)
     if fit is None:
         return dict.fromkeys(LOGISTIC_METRICS, untested("the logistic recalibration did not converge"))
     (intercept, slope), errors = fit
@@ -203,9 +224,13 @@ def _recalibration(table: ScoreTable) -> dict[str, Measurement]:
 
 
 def _logistic_fit(
-    logits: Floats, positives: Floats, held: Floats
+    logits: Floats, positives: Floats, held: Floats, squares: Floats | None = None
 ) -> tuple[tuple[float, float], tuple[float, float]] | None:
-    """(intercept, slope) and their standard errors by Newton's method with halved steps; None if it does not settle."""
+    """(intercept, slope) and their standard errors by Newton's method with halved steps; None if it does not settle.
+
+    Where rows are sums of weights, `squares` (k, 2) are those of the weights by label: the errors are those of the weighted estimating equations
+    (Huber's sandwich).
+    """
     design = np.stack([np.ones_like(logits), logits])
 
     def loss(at: Floats) -> float:
@@ -228,7 +253,11 @@ def _logistic_fit(
         point = point + size * step
         current = min(current, loss(point))
         if float(np.abs(size * step).max()) < 1e-8 * (1 + float(np.abs(point).max())) or size <= 1e-10:
-            errors = np.sqrt(np.diag(np.linalg.inv(information)))
+            covariance = np.linalg.inv(information)
+            if squares is not None:
+                spread = squares[:, 1] * (1 - chance) ** 2 + squares[:, 0] * chance**2
+                covariance = covariance @ ((design * spread) @ design.T) @ covariance
+            errors = np.sqrt(np.diag(covariance))
             return (float(point[0]), float(point[1])), (float(errors[0]), float(errors[1]))
     return None
 

@@ -65,10 +65,15 @@ class ClassCalibrators(Struct, frozen=True, kw_only=True, eq=False):
 
 
 def fit_class_calibrators(
-    reference: Mapping[str, ScoreTable], classes: Sequence[str], *, min_rows: int = 30
+    reference: Mapping[str, ScoreTable],
+    classes: Sequence[str],
+    *,
+    min_rows: int = 30,
+    weighted: Mapping[str, ScoreTable] | None = None,
 ) -> ClassCalibrators:
-    """The calibrators of these classes from the reference's scores of each against the rest, in their order."""
-    found = tuple(fit_calibrator(reference.get(one), min_rows=min_rows) for one in classes)
+    """The calibrators of these classes from the reference's scores of each against the rest, in their order; `weighted` as for one."""
+    by_weight = {} if weighted is None else weighted
+    found = tuple(fit_calibrator(reference.get(one), min_rows=min_rows, weighted=by_weight.get(one)) for one in classes)
     return ClassCalibrators(calibrators=found, classes=tuple(classes))
 
 
@@ -79,6 +84,7 @@ def estimated_classes(
     *,
     min_rows: int = 30,
     value_matrix: Sequence[Sequence[float]] = (),
+    squares: ExpectedTable | None = None,
 ) -> tuple[Reading, ...]:
     """Estimates of the performance metrics of a slice from all its rows with a prediction and a score of each class.
 
@@ -86,7 +92,7 @@ def estimated_classes(
     ----------
     expected : what the second look at the log found; None where there was no such row.
     scores : each class's score against the rest, on whose entries the expected rows lie.
-    unusable : why there is no estimate, None where there is.
+    unusable : why there is no estimate, None where there is. squares : the table of the squares of weights, where expected is by weight.
 
     Notes
     -----
@@ -99,21 +105,31 @@ def estimated_classes(
     if unusable or few or ranks or expected is None:
         return untested_classes(unusable or few or ranks or NO_PREDICTIONS, value_matrix)
     ranked = {
-        one: _ranked(scores[one], *expected.positives[one].at(scores[one].marks))
+        one: rank_values(
+            scores[one],
+            _labels_of(expected, one, scores[one]),
+            None if squares is None else _labels_of(squares, one, scores[one]),
+        )
         for one in expected.classes
         if one in scores and one in expected.positives
     }
-    return class_readings(expected.counts, expected.classes, ranked, _expected_loss(expected), value_matrix)
+    loss, of_counts = _expected_loss(expected, squares), None if squares is None else squares.counts
+    return class_readings(expected.counts, expected.classes, ranked, loss, value_matrix, of_counts)
 
 
-def _ranked(table: ScoreTable, positives: Floats, negatives: Floats) -> dict[str, Measurement]:
-    """The metrics of ranking of one class's expected rows."""
-    return rank_values(table, positives, negatives, float(positives.sum()), float(negatives.sum()))
+def _labels_of(expected: ExpectedTable, class_: str, table: ScoreTable) -> Floats:
+    """(k, 2) expected rows of the other classes and of one class by its score."""
+    positives, negatives = expected.positives[class_].at(table.marks)
+    return np.stack([negatives, positives], axis=1)
 
 
-def _expected_loss(expected: ExpectedTable) -> Measurement:
+def _expected_loss(expected: ExpectedTable, squares: ExpectedTable | None) -> Measurement:
     if expected.loss is None or expected.loss_squares is None:
         return untested(NO_SUM)
     n = expected.rows
-    error = math.sqrt(max(expected.loss_squares - expected.loss**2 / n, 0.0)) / n
+    spread = expected.loss_squares - expected.loss**2 / n
+    if squares is not None and squares.loss is not None and squares.loss_squares is not None:
+        mean = expected.loss / n
+        spread = squares.loss_squares - 2 * mean * squares.loss + mean**2 * squares.rows
+    error = math.sqrt(max(spread, 0.0)) / n
     return measured(expected.loss / n, error, least=0.0)

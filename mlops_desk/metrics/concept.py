@@ -12,12 +12,13 @@ from collections.abc import Mapping
 import numpy as np
 
 from mlops_desk.aggregates.expected import ExpectedTable
-from mlops_desk.aggregates.tables import Counts, Floats, ScoreTable
+from mlops_desk.aggregates.tables import Amounts, Floats, ScoreTable
 from mlops_desk.domain.metric import Definition, Direction, Family, Measurement, untested
 from mlops_desk.metrics.class_estimation import ClassCalibrators
 from mlops_desk.metrics.estimation import Calibrator, expected_counts
 from mlops_desk.metrics.intervals import Z, measured
 from mlops_desk.metrics.performance import NO_PREDICTIONS, NO_SCORES, too_few
+from mlops_desk.metrics.weighting import NO_WEIGHT
 
 STRATA = 10
 EFFECTS = ("covariate_effect", "concept_effect")
@@ -74,15 +75,18 @@ def _decile_borders(reference: ScoreTable, chunk: ScoreTable) -> Floats:
     return np.unique(reference.marks[np.searchsorted(reached, ranks, side="left")])
 
 
-def _before(counts: Counts) -> Floats:
+def _before(counts: Amounts) -> Floats:
     """(k + 1, …) rows before each entry, and at the end all."""
     return np.concatenate([np.zeros((1, *counts.shape[1:])), np.cumsum(counts, axis=0)])
 
 
-def _by_stratum(reference: tuple[ScoreTable, Counts], chunk: tuple[ScoreTable, Counts], borders: Floats) -> Floats:
+def _by_stratum(reference: tuple[ScoreTable, Amounts], chunk: tuple[ScoreTable, Amounts], borders: Floats) -> Floats:
     """(s, 2, …) rows by stratum and sample of (k, …) rows by entry of each sample's table."""
     strata = np.zeros((len(borders) + 1, 2, *reference[1].shape[1:]))
     for sample, (table, counts) in enumerate((reference, chunk)):
+        if counts.dtype.kind == "f":  # a difference of running sums would lose small weights beside great ones
+            np.add.at(strata[:, sample], np.searchsorted(borders, table.marks, side="left"), counts)
+            continue
         up_to = table.labelled_before if counts is table.labelled else _before(counts)
         ends = np.append(np.searchsorted(table.marks, borders, side="right"), len(counts))
         strata[:, sample] = np.diff(up_to[ends], axis=0, prepend=0)
@@ -90,7 +94,12 @@ def _by_stratum(reference: tuple[ScoreTable, Counts], chunk: tuple[ScoreTable, C
 
 
 def accuracy_effects(
-    reference: ScoreTable | None, chunk: ScoreTable | None, *, predicted: bool = True, min_rows: int = 30
+    reference: ScoreTable | None,
+    chunk: ScoreTable | None,
+    *,
+    predicted: bool = True,
+    min_rows: int = 30,
+    effective: tuple[ScoreTable, ScoreTable] | None = None,
 ) -> dict[str, Measurement]:
     """The change of accuracy against the reference, split exactly over the score deciles of the reference. Range -1 to 1 each.
 
@@ -101,7 +110,8 @@ def accuracy_effects(
     Notes
     -----
     Deciles beyond which the reference has no labelled row are joined to the last, so that each has an accuracy in the reference. On tables
-    of cells, borders are those of cells. Sampling errors count the chunk's rows and the reference's (delta method).
+    of cells, borders are those of cells. Sampling errors count the chunk's rows and the reference's (delta method). `effective` are both tables by
+    weight, scaled to Kish's effective rows: the deciles stay those of the reference's rows, shares and accuracies are weighted.
     """
     if reference is None or chunk is None or not predicted:
         return dict.fromkeys(EFFECTS, untested(NO_SCORES if predicted else NO_PREDICTIONS))
@@ -110,10 +120,17 @@ def accuracy_effects(
         if few:
             return dict.fromkeys(EFFECTS, untested(few))
     borders = _decile_borders(reference, chunk)
+    if effective is not None:
+        reference, chunk = effective
+        if min(float(one.labelled.sum()) for one in effective) <= 0:
+            return dict.fromkeys(EFFECTS, untested(NO_WEIGHT))
     highest = reference.marks[reference.labelled.sum(axis=1) > 0][-1]
     strata = _by_stratum(
         (reference, _right_and_all(reference)), (chunk, _right_and_all(chunk)), borders[borders < highest]
     )
+    if effective is not None:  # deciles of which no reference row weighs anything join the one before
+        starts = np.flatnonzero(strata[:, 0, 1] > 0)
+        strata = np.add.reduceat(strata, np.append(0, starts[1:]), axis=0)
     right, rows = strata[:, :, 0], strata[:, :, 1]
     before, n = rows.sum(axis=0)
     p, q = rows[:, 0] / before, rows[:, 1] / n
@@ -130,7 +147,7 @@ def accuracy_effects(
     }
 
 
-def _right_and_all(table: ScoreTable) -> Counts:
+def _right_and_all(table: ScoreTable) -> Amounts:
     """(k, 2) labelled rows that are predicted as they are labelled, and all labelled rows."""
     return np.stack([table.counts[:, 0, 0] + table.counts[:, 1, 1], table.labelled.sum(axis=1)], axis=1)
 
@@ -158,7 +175,7 @@ def _odds_ratio(chunk: Floats, reference: Floats, n: Floats) -> Measurement:
 
 
 def estimation_gap(
-    confusion: Counts | None,
+    confusion: Amounts | None,
     scores: ScoreTable | None,
     calibrator: Calibrator,
     realised: Measurement,
@@ -192,14 +209,18 @@ def estimation_gap(
 
 
 def class_estimation_gap(
-    labelled: int,
+    labelled: float,
     expected: ExpectedTable | None,
     scores: Mapping[str, ScoreTable],
     calibrators: ClassCalibrators,
     realised: Measurement,
     estimated: Measurement,
+    *,
+    size: float | None = None,
 ) -> Measurement:
     """The same of several classes; `labelled` are the rows behind the realised accuracy.
+
+    Of an expected table by weight, `size` and `labelled` are Kish's effective rows.
 
     Notes
     -----
@@ -213,7 +234,7 @@ def class_estimation_gap(
         return untested(NO_SCORES)
     n, right, squares = expected.rows, float(np.trace(expected.counts)), expected.right_squares
     chance = max(right - squares, 0.0) / n / labelled
-    mix = max(squares / n - estimated.value**2, 0.0) * max(1 / labelled - 1 / n, 0.0)
+    mix = max(squares / n - estimated.value**2, 0.0) * max(1 / labelled - 1 / (n if size is None else size), 0.0)
     of_lines = [
         math.sqrt(_pulled_variance(scores[one].scores, expected.positives[one].pulls_at(scores[one].marks) / n, line))
         for one, line in zip(calibrators.classes, calibrators.calibrators, strict=True)

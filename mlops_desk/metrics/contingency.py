@@ -10,13 +10,12 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from mlops_desk.aggregates.tables import CategoryTable, Counts
+from mlops_desk.aggregates.tables import Amounts, CategoryTable, Counts
 from mlops_desk.domain.metric import Convention, Direction
 from mlops_desk.metrics.binning import category_bins
 from mlops_desk.metrics.series import (
     CATEGORICAL,
     P_VALUE,
-    Amounts,
     CategoricalMetric,
     Floats,
     Series,

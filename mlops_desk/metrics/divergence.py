@@ -13,7 +13,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from mlops_desk.aggregates.tables import CategoryTable, Counts, ValueTable
+from mlops_desk.aggregates.tables import Amounts, CategoryTable, Counts, ValueTable
 from mlops_desk.domain.metric import Convention, Direction
 from mlops_desk.metrics.binning import (
     Binned,
@@ -29,7 +29,6 @@ from mlops_desk.metrics.series import (
     CATEGORICAL,
     NEEDS_EXACT,
     NUMERIC,
-    Amounts,
     CategoricalMetric,
     Floats,
     NumericMetric,

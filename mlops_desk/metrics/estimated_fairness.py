@@ -28,10 +28,12 @@ def estimated_group_fairness(
     min_group_rows: int = 30,
     convention: Convention = Convention.DESK,
     wanted: Collection[str] | None = None,
+    weighted: tuple[GroupScoreTable, GroupScoreTable] | None = None,
 ) -> tuple[Reading, ...]:
     """Estimated fairness of one protected attribute of a binary model, by group and between groups.
 
     `min_group_rows` counts rows with a score and a prediction. The calibrator must be usable; on tables of cells it is one of cells.
+    `weighted` are the same groups by weight and by its square.
     """
     return fairness_of_counts(
         table.groups,
@@ -40,6 +42,9 @@ def estimated_group_fairness(
         min_group_rows=min_group_rows,
         convention=convention,
         wanted=wanted,
+        weighted=None
+        if weighted is None
+        else (expected_by_group(weighted[0], calibrator), expected_by_group(weighted[1], calibrator)),
     )
 
 
@@ -59,19 +64,36 @@ def estimated_class_fairness(
     min_group_rows: int = 30,
     convention: Convention = Convention.DESK,
     wanted: Collection[str] | None = None,
+    weighted: tuple[ExpectedGroups, ExpectedGroups] | None = None,
 ) -> tuple[Reading, ...]:
-    """Estimated fairness of one protected attribute of several classes, each against the rest; `classes` are those of the counts."""
+    """Estimated fairness of one protected attribute of several classes, each against the rest; `classes` are those of the counts.
+
+    `weighted` are the same groups by weight and by its square.
+    """
     readings: list[Reading] = []
     for at, one in enumerate(classes):
-        counts = np.zeros((len(expected.groups), 2, 3))
-        true = expected.counts[:, at], np.delete(expected.counts, at, axis=1).sum(axis=1)
-        for label, by_prediction in ((1, true[0]), (0, true[1])):
-            counts[:, 1, label] = by_prediction[:, at]
-            counts[:, 0, label] = np.delete(by_prediction, at, axis=1).sum(axis=1)
         readings += fairness_of_counts(
-            expected.groups, counts, one, min_group_rows=min_group_rows, convention=convention, wanted=wanted
+            expected.groups,
+            _against_the_rest(expected, at),
+            one,
+            min_group_rows=min_group_rows,
+            convention=convention,
+            wanted=wanted,
+            weighted=None
+            if weighted is None
+            else (_against_the_rest(weighted[0], at), _against_the_rest(weighted[1], at)),
         )
     return tuple(readings)
+
+
+def _against_the_rest(expected: ExpectedGroups, at: int) -> Floats:
+    """(g, 2, 3) expected rows by group, prediction and label of one class; none is without a label."""
+    counts = np.zeros((len(expected.groups), 2, 3))
+    true = expected.counts[:, at], np.delete(expected.counts, at, axis=1).sum(axis=1)
+    for label, by_prediction in ((1, true[0]), (0, true[1])):
+        counts[:, 1, label] = by_prediction[:, at]
+        counts[:, 0, label] = np.delete(by_prediction, at, axis=1).sum(axis=1)
+    return counts
 
 
 def untested_fairness(reason: str, groups: Iterable[str], wanted: Collection[str] | None = None) -> tuple[Reading, ...]:

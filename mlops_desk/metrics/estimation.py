@@ -29,6 +29,7 @@ from mlops_desk.metrics.performance import (
     RANK_METRICS,
     RANKS,
     confusion_values,
+    mean_error,
     rank_values,
     row_losses,
     too_few,
@@ -79,12 +80,15 @@ def raw_calibrator(unusable: str | None = None) -> Calibrator:
     return Calibrator(scores=np.empty(0), probabilities=np.empty(0), rows=np.empty(0), unusable=unusable)
 
 
-def fit_calibrator(reference: ScoreTable | None, *, min_rows: int = 30) -> Calibrator:
+def fit_calibrator(
+    reference: ScoreTable | None, *, min_rows: int = 30, weighted: ScoreTable | None = None
+) -> Calibrator:
     """Isotonic regression of label on score over the labelled reference rows, where it lowers the calibration error, else raw scores.
 
     Whether it does is found as NannyML 0.13 finds it: ten times a tenth of the rows is held out by class, the rest is fitted, and the
     expected calibration errors of the pooled held-out rows, raw and calibrated, are compared. The draw is seeded and does not depend
     on the order of rows. References of one class, and scores that rank almost perfectly, are left raw.
+    Where rows have weights, `weighted` is the table by weight: rows are drawn as ever, and the lines and errors weigh them.
     """
     if reference is None:
         return raw_calibrator(NO_SCORES)
@@ -94,11 +98,12 @@ def fit_calibrator(reference: ScoreTable | None, *, min_rows: int = 30) -> Calib
         return raw_calibrator(few)
     if not reference.in_unit_interval:
         return raw_calibrator(RANKS)
-    if not _needs_calibration(reference):
+    amounts = reference if weighted is None else weighted
+    if not _needs_calibration(reference, amounts):
         return raw_calibrator()
-    held = labelled.sum(axis=1) > 0
-    positives, rows = labelled[held, 1].astype(np.float64), labelled[held].sum(axis=1).astype(np.float64)
-    return _isotonic(reference.scores[held], positives, rows)
+    by_label = amounts.labelled.astype(np.float64)
+    held = by_label.sum(axis=1) > 0
+    return _isotonic(amounts.scores[held], by_label[held, 1], by_label[held].sum(axis=1))
 
 
 def _isotonic(scores: Floats, positives: Floats, rows: Floats) -> Calibrator:
@@ -110,18 +115,18 @@ def _isotonic(scores: Floats, positives: Floats, rows: Floats) -> Calibrator:
     return Calibrator(scores=scores[corners], probabilities=(hits / held)[block], rows=held[block])
 
 
-def _needs_calibration(reference: ScoreTable) -> bool:
-    """Whether isotonic calibration lowers the expected calibration error of rows it was not fitted on."""
-    counts = reference.labelled[reference.labelled.sum(axis=1) > 0]
-    scores = reference.scores[reference.labelled.sum(axis=1) > 0]
-    totals = counts.sum(axis=0)
-    if totals.min() == 0 or (roc_auc(ranking(reference)).value or 0.0) > NEARLY_PERFECT:
+def _needs_calibration(reference: ScoreTable, amounts: ScoreTable) -> bool:
+    """Whether isotonic calibration lowers the expected calibration error of rows it was not fitted on; `amounts` weighs these rows."""
+    there = reference.labelled.sum(axis=1) > 0
+    counts, scores = reference.labelled[there], amounts.scores[there]
+    each = np.divide(amounts.labelled[there], counts, out=np.zeros(counts.shape), where=counts > 0)
+    if amounts.labelled.sum(axis=0).min() <= 0 or (roc_auc(ranking(amounts)).value or 0.0) > NEARLY_PERFECT:
         return False
     generator = np.random.Generator(np.random.PCG64(SEED))
     raw, calibrated, drawn = [], [], []
     for _ in range(SPLITS):
         test = np.stack([_held_out(generator, counts[:, label]) for label in (0, 1)], axis=1)
-        train = (counts - test).astype(np.float64)
+        train, test = (counts - test) * each, test * each
         fitted, tested = train.sum(axis=1) > 0, test.sum(axis=1) > 0
         line = _isotonic(scores[fitted], train[fitted, 1], train[fitted].sum(axis=1))
         raw.append(scores[tested])
@@ -165,10 +170,12 @@ def estimated_performance(
     predicted: bool = True,
     min_rows: int = 30,
     value_matrix: Sequence[Sequence[float]] = (),
+    squares: ScoreTable | None = None,
 ) -> dict[str, Measurement]:
     """Estimates of the performance metrics of a slice from all its rows with a score, by the realised metric's id.
 
-    The sampling error is that of the realised metric on as many labelled rows. `predicted` says whether predictions are logged.
+    The sampling error is that of the realised metric on as many labelled rows. `predicted` says whether predictions are logged; `squares` is
+    the table of the squares of weights where that of the scores is by weight.
     """
     business = ("business_value",) if len(value_matrix) else ()
     ids = (*CONFUSION_METRICS, "label_rate", *RANK_METRICS, *PROBABILITY_METRICS, *business)
@@ -177,13 +184,18 @@ def estimated_performance(
         return dict.fromkeys(ids, untested(reason or NO_SCORES))
     counts = expected_counts(scores, calibrator)
     by_label = counts.sum(axis=1)
-    negatives, positives = by_label.sum(axis=0).tolist()
-    values = confusion_values(counts.sum(axis=0), min_rows=min_rows, value_matrix=value_matrix)
+    of_squares = None if squares is None else expected_counts(replace(squares, scores=scores.scores), calibrator)
+    of_labels = None if of_squares is None else of_squares.sum(axis=1)
+    of_cells = None if of_squares is None else of_squares.sum(axis=0)
+    values = confusion_values(counts.sum(axis=0), min_rows=min_rows, value_matrix=value_matrix, squares=of_cells)
     if not predicted:
         values = dict.fromkeys(values, untested(performance.NO_PREDICTIONS))
-    values["label_rate"] = proportion(positives, positives + negatives)
-    values |= rank_values(scores, by_label[:, 1], by_label[:, 0], positives, negatives)
-    return values | _expected_losses(scores, by_label)
+    (negatives, positives), of_both = by_label.sum(axis=0).tolist(), (None, None)
+    if of_labels is not None:
+        of_both = of_labels.sum(axis=0).tolist()
+    values["label_rate"] = proportion(positives, positives + negatives, of_both[1], of_both[0])
+    values |= rank_values(scores, by_label, of_labels)
+    return values | _expected_losses(scores, by_label, of_labels)
 
 
 def no_estimate(scores: ScoreTable | None, calibrator: Calibrator, min_rows: int) -> str | None:
@@ -195,18 +207,18 @@ def no_estimate(scores: ScoreTable | None, calibrator: Calibrator, min_rows: int
     return too_few(scores.n, min_rows, "rows with a score") or (None if scores.in_unit_interval else RANKS)
 
 
-def _expected_losses(scores: ScoreTable, by_label: Floats) -> dict[str, Measurement]:
+def _expected_losses(scores: ScoreTable, by_label: Floats, squares: Floats | None) -> dict[str, Measurement]:
     """Expected log loss and Brier score; both are convex in the score, so in a cell they lie between its mean and its chord."""
     n, values = float(by_label.sum()), {}
     for name, at in zip(PROBABILITY_METRICS, row_losses(scores.scores), strict=True):
-        total, squares, bound = float((by_label * at).sum()), float((by_label * at**2).sum()), 0.0
+        total, bound = float((by_label * at).sum()), 0.0
         if scores.lowers is not None and scores.uppers is not None:
             place = 0 if name == "log_loss" else 1
             low, high = row_losses(scores.lowers)[place], row_losses(scores.uppers)[place]
             width = scores.uppers - scores.lowers
             part = np.divide(scores.scores - scores.lowers, width, out=np.zeros_like(width), where=width > 0)[:, None]
             bound = float((by_label * np.maximum(low + part * (high - low) - at, 0.0)).sum()) / n
-        error = math.sqrt(max(squares - total**2 / n, 0.0)) / n
+        error = mean_error(by_label, at, squares)
         values[name] = measured(total / n, error, bound=bound, least=0.0, greatest=1.0 if name == "brier" else math.inf)
     return values
 

@@ -13,17 +13,19 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 from msgspec import Struct
 
-from mlops_desk.aggregates.tables import Counts, Floats, GroupTable
+from mlops_desk.aggregates.group_tables import GroupTable
+from mlops_desk.aggregates.tables import Amounts
 from mlops_desk.domain.metric import Convention, Definition, Direction, Family, Measurement, untested
 from mlops_desk.metrics.intervals import (
     Rate,
     difference_error,
     difference_interval,
-    proportion,
     ratio_error,
     ratio_interval,
+    told,
 )
 from mlops_desk.metrics.readings import Reading
+from mlops_desk.metrics.weighting import NO_WEIGHT, scaled
 
 PARITIES = {
     "demographic_parity": ("prediction_rate",),
@@ -63,20 +65,30 @@ class GroupRate(Struct, frozen=True):
     rate: Rate | None
 
 
-def rates_of(counts: Counts | Floats) -> dict[str, Rate]:
-    """The hits and rows of every rate, rows may be 0; (2, 3) rows by prediction and label (negative, positive, unlabelled)."""
-    (tn, fn, rejected), (fp, tp, selected) = counts.tolist()
-    labelled, predicted = float(tp + tn + fp + fn), float(fp + tp + selected)
-    positives, negatives = float(tp + fn), float(tn + fp)
+def rates_of(counts: Amounts, squares: Amounts | None = None) -> dict[str, Rate]:
+    """The hits and rows of every rate, rows may be 0; (2, 3) rows by prediction and label (negative, positive, unlabelled).
+
+    `squares` are those of the weights where the counts are sums of weights.
+    """
+    hits_and_misses = _hits_and_misses(counts)
+    if squares is None:
+        return {name: Rate(hits, hits + misses) for name, (hits, misses) in hits_and_misses.items()}
+    of_squares = _hits_and_misses(squares)
+    return {name: Rate(hits, hits + misses, *of_squares[name]) for name, (hits, misses) in hits_and_misses.items()}
+
+
+def _hits_and_misses(counts: Amounts) -> dict[str, tuple[float, float]]:
+    """What counts for and against each rate."""
+    (tn, fn, rejected), (fp, tp, selected) = ((float(cell) for cell in row) for row in counts.tolist())
     return {
-        "prediction_rate": Rate(predicted, predicted + float(tn + fn + rejected)),
-        "recall": Rate(float(tp), positives),
-        "specificity": Rate(float(tn), negatives),
-        "false_positive_rate": Rate(float(fp), negatives),
-        "false_negative_rate": Rate(float(fn), positives),
-        "precision": Rate(float(tp), float(tp + fp)),
-        "accuracy": Rate(float(tp + tn), labelled),
-        "label_rate": Rate(positives, labelled),
+        "prediction_rate": (fp + tp + selected, tn + fn + rejected),
+        "recall": (tp, fn),
+        "specificity": (tn, fp),
+        "false_positive_rate": (fp, tn),
+        "false_negative_rate": (fn, tp),
+        "precision": (tp, fp),
+        "accuracy": (tp + tn, fp + fn),
+        "label_rate": (tp + fn, tn + fp),
     }
 
 
@@ -86,27 +98,39 @@ def group_fairness(
     min_group_rows: int = 30,
     convention: Convention = Convention.DESK,
     wanted: Collection[str] | None = None,
+    weighted: tuple[GroupTable, GroupTable] | None = None,
 ) -> tuple[Reading, ...]:
     """Fairness of one protected attribute in a slice: rates and counts by group, then the comparisons over groups.
 
     `min_group_rows` counts rows with a prediction for `prediction_rate` and labelled rows for all else. `wanted` names the metrics to
-    compute, None for all.
+    compute, None for all. `weighted` are the same groups by weight and by its square: then all rates are weighted.
     """
     return fairness_of_counts(
-        table.groups, table.counts, table.class_, min_group_rows=min_group_rows, convention=convention, wanted=wanted
+        table.groups,
+        table.counts,
+        table.class_,
+        min_group_rows=min_group_rows,
+        convention=convention,
+        wanted=wanted,
+        weighted=None if weighted is None else (weighted[0].counts, weighted[1].counts),
     )
 
 
 def fairness_of_counts(
     groups: Sequence[str],
-    by_group: Counts | Floats,
+    by_group: Amounts,
     class_: str | None,
     *,
     min_group_rows: int,
     convention: Convention,
     wanted: Collection[str] | None,
+    weighted: tuple[Amounts, Amounts] | None = None,
 ) -> tuple[Reading, ...]:
-    """The same of (g, 2, 3) rows by group, prediction and label; fractions of rows are allowed."""
+    """The same of (g, 2, 3) rows by group, prediction and label; fractions of rows are allowed.
+
+    With `weighted`, Σw and Σw² like them, rows decide which groups are large enough and these are what rates are made of.
+    """
+    amounts, squares = (by_group, None) if weighted is None else scaled(*weighted)
     comparisons = [
         (parity + suffix, metrics, compare, worse)
         for parity, metrics in PARITIES.items()
@@ -116,24 +140,32 @@ def fairness_of_counts(
     compared = {metric for _, metrics, _, _ in comparisons for metric in metrics}
     readings: list[Reading] = []
     held: dict[str, list[GroupRate]] = {}
-    of_groups = [(group, rates_of(counts)) for group, counts in zip(groups, by_group, strict=True)]
-    for metric in NO_ROWS_FOR:
+    of_groups = [
+        (group, rows := rates_of(counts), rows if squares is None else rates_of(amounts[at], squares[at]))
+        for at, (group, counts) in enumerate(zip(groups, by_group, strict=True))
+    ]
+    for metric, missing in NO_ROWS_FOR.items():
         asked = wanted is None or metric in wanted
         if not asked and metric not in compared:
             continue
         held[metric] = []
-        for group, rates in of_groups:
-            found = _group_rate(metric, group, rates, min_group_rows, convention)
+        for group, rows, rates in of_groups:
+            found = _too_small(metric, rows, min_group_rows) or _group_rate(metric, group, rates, rows, convention)
+            if isinstance(found, str) and found == missing and rows[metric].rows > NEGLIGIBLE:
+                found = NO_WEIGHT
             if not isinstance(found, str):
                 held[metric].append(found)
             if asked:
                 readings.append(Reading(metric=metric, measurement=_told(found), group=group, class_=class_))
     for metric, place in COUNTS.items():
         if wanted is None or metric in wanted:
-            for group, counts in zip(groups, by_group, strict=True):
-                count = Measurement(float(counts[place]))
+            for group, counts, rows in zip(
+                groups, by_group if weighted is None else weighted[0], by_group, strict=True
+            ):
+                weightless = counts.sum() <= 0 < rows.sum()
+                count = untested(NO_WEIGHT) if weightless else Measurement(float(counts[place]))
                 readings.append(Reading(metric=metric, measurement=count, group=group, class_=class_))
-    overall = rates_of(by_group.sum(axis=0))
+    overall = rates_of(amounts.sum(axis=0), None if squares is None else squares.sum(axis=0))
     for name, metrics, compare, worse in comparisons:
         found_values = [compare(held[metric], overall[metric]) for metric in metrics]
         readings.append(Reading(metric=name, measurement=_worst(found_values, worse), class_=class_))
@@ -144,19 +176,25 @@ def _told(found: GroupRate | str) -> Measurement:
     """A group's rate with its interval, or the reason why there is none."""
     if isinstance(found, str):
         return untested(found)
-    return proportion(found.rate.hits, found.rate.rows) if found.rate else Measurement(found.value)
+    return told(found.rate) if found.rate else Measurement(found.value)
 
 
-def _group_rate(
-    metric: str, group: str, rates: Mapping[str, Rate], min_group_rows: int, convention: Convention
-) -> GroupRate | str:
-    """The rate of a group, or the reason why it is untested."""
-    rate = rates[metric]
+def _too_small(metric: str, rates: Mapping[str, Rate], min_group_rows: int) -> str | None:
+    """Why a group of so few rows is untested."""
     rows = round(rates["prediction_rate" if metric == "prediction_rate" else "label_rate"].rows)
     if rows < max(min_group_rows, 1):
         what = "rows" if metric == "prediction_rate" else "labelled rows"
         return f"no {what}" if rows == 0 else f"too small: {rows:,} {what}, fewer than {min_group_rows}"
-    if rate.rows > NEGLIGIBLE:
+    return None
+
+
+def _group_rate(
+    metric: str, group: str, rates: Mapping[str, Rate], rows: Mapping[str, Rate], convention: Convention
+) -> GroupRate | str:
+    """The rate of a group, or the reason why it is untested; `rows` are its rates of rows, of which a weight is a multiple."""
+    rate = rates[metric]
+    all_rows = rows["prediction_rate"].rows
+    if rate.rows > NEGLIGIBLE * (rates["prediction_rate"].rows / all_rows if rates is not rows and all_rows > 0 else 1):
         return GroupRate(group, rate.value, rate)
     return GroupRate(group, 0.0, None) if convention is Convention.FAIRLEARN else NO_ROWS_FOR[metric]
 
@@ -221,11 +259,22 @@ def difference_to_overall(rates: list[GroupRate], overall: Rate) -> Measurement:
     value = abs(far.value - whole)
     if far.rate is None or far.rate.rows >= overall.rows:
         return Measurement(value)
-    rest = Rate(max(overall.hits - far.rate.hits, 0.0), overall.rows - far.rate.rows)
+    rest = _without(overall, far.rate)
     weight = rest.rows / overall.rows
     pair = (far.rate, rest) if far.value >= whole else (rest, far.rate)
     lower, upper = difference_interval(*pair)
     return _apart(lower * weight, upper * weight, value, difference_error(*pair) * weight)
+
+
+def _without(overall: Rate, part: Rate) -> Rate:
+    """The rate of the rows beside a part of them."""
+
+    def left(whole: float | None, own: float | None) -> float | None:
+        return None if whole is None or own is None else max(whole - own, 0.0)
+
+    hits, rows = max(overall.hits - part.hits, 0.0), overall.rows - part.rows
+    squares = left(overall.hit_squares, part.hit_squares), left(overall.miss_squares, part.miss_squares)
+    return Rate(min(hits, rows), rows, *squares)
 
 
 def ratio_to_overall(rates: list[GroupRate], overall: Rate) -> Measurement:
@@ -244,7 +293,7 @@ def ratio_to_overall(rates: list[GroupRate], overall: Rate) -> Measurement:
     value = closeness(far)
     if far.rate is None or far.rate.rows >= overall.rows:
         return Measurement(value)
-    rest = Rate(max(overall.hits - far.rate.hits, 0.0), overall.rows - far.rate.rows)
+    rest = _without(overall, far.rate)
     part = far.rate.rows / overall.rows
     if far.value > whole or rest.hits <= 0:
         # overall / group = part + (1 - part) · rest / group

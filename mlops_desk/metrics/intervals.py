@@ -1,6 +1,8 @@
 """Standard errors and 95 % intervals of proportions, of their differences and of their ratios.
 
-Counts may be fractions of rows, since the estimates made before labels arrive count rows by their probability.
+Counts may be fractions of rows, since the estimates made before labels arrive count rows by their probability, or sums of weights. Of these
+the squares are told, too: the linearised variance of a weighted share, Σw²(h - p)² / (Σw)², is that of so many rows of weight 1 (Korn and
+Graubard, Survey Methodology 24, 1998), and all errors and intervals are of that many.
 """
 
 from __future__ import annotations
@@ -17,10 +19,12 @@ Z = 1.959963984540054
 
 
 class Rate(Struct, frozen=True):
-    """`hits` out of `rows` rows, rows > 0."""
+    """`hits` out of `rows` rows, rows > 0; of sums of weights, `hit_squares` and `miss_squares` are the sums of their squares."""
 
     hits: float
     rows: float
+    hit_squares: float | None = None
+    miss_squares: float | None = None
 
     @property
     def value(self) -> float:
@@ -28,26 +32,40 @@ class Rate(Struct, frozen=True):
         return self.hits / self.rows
 
     @property
+    def size(self) -> float:
+        """As many rows of weight 1 would be as sure of the share; `rows` where rows count once."""
+        if self.hit_squares is None or self.miss_squares is None or self.hit_squares + self.miss_squares <= 0:
+            return self.rows
+        share = self.value
+        if 0 < share < 1:
+            spread = self.hit_squares * (1 - share) ** 2 + self.miss_squares * share**2
+            return share * (1 - share) * self.rows**2 / spread
+        return self.rows**2 / (self.hit_squares + self.miss_squares)
+
+    @property
     def standard_error(self) -> float:
         """√(p(1-p)/n); where no or every row is a hit, that of (hits + ½)/(rows + 1), so that it is never 0."""
-        share = self.value
+        share, size = self.value, self.size
         if share <= 0 or share >= 1:
-            share = (self.hits + 0.5) / (self.rows + 1)
-        return math.sqrt(share * (1 - share) / self.rows)
+            share = (share * size + 0.5) / (size + 1)
+        return math.sqrt(share * (1 - share) / size)
 
     @property
     def interval(self) -> tuple[float, float]:
         """Wilson's 95 % score interval (1927); it holds the value and lies in [0, 1]."""
-        share, weight = self.value, Z * Z / self.rows
+        share, size = self.value, self.size
+        weight = Z * Z / size
         centre = (share + weight / 2) / (1 + weight)
-        half = Z / (1 + weight) * math.sqrt(max(share * (1 - share), 0.0) / self.rows + weight / (4 * self.rows))
+        half = Z / (1 + weight) * math.sqrt(max(share * (1 - share), 0.0) / size + weight / (4 * size))
         return max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half))
 
 
 @lru_cache(maxsize=4096)  # small chunks have the same few counts again and again
-def proportion(hits: float, rows: float) -> Measurement:
-    """A share with its standard error and Wilson's interval; rows > 0."""
-    rate = Rate(float(hits), float(rows))
+def proportion(
+    hits: float, rows: float, hit_squares: float | None = None, miss_squares: float | None = None
+) -> Measurement:
+    """A share with its standard error and Wilson's interval; rows > 0, and as in Rate."""
+    rate = Rate(float(hits), float(rows), hit_squares, miss_squares)
     return Measurement(rate.value, None, 0.0, rate.standard_error, *rate.interval)
 
 
@@ -82,6 +100,11 @@ def difference_interval(first: Rate, second: Rate) -> tuple[float, float]:
 def difference_error(first: Rate, second: Rate) -> float:
     """Standard error of first - second."""
     return math.hypot(first.standard_error, second.standard_error)
+
+
+def told(rate: Rate) -> Measurement:
+    """A share with its standard error and Wilson's interval."""
+    return proportion(rate.hits, rate.rows, rate.hit_squares, rate.miss_squares)
 
 
 def ratio_interval(first: Rate, second: Rate) -> tuple[float, float]:

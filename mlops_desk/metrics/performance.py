@@ -11,10 +11,12 @@ import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from msgspec import Struct
 
-from mlops_desk.aggregates.tables import UNLABELLED, Counts, Floats, ScoreTable
+from mlops_desk.aggregates.slices import OutcomeTables
+from mlops_desk.aggregates.tables import UNLABELLED, Amounts, Floats, ScoreTable
 from mlops_desk.domain.metric import Definition, Direction, Family, Measurement, untested
-from mlops_desk.metrics.intervals import Rate, measured, proportion
+from mlops_desk.metrics.intervals import Rate, measured, told
 from mlops_desk.metrics.ranking import average_precision, lift, ranking, roc_auc
 
 CONFUSION_METRICS = (
@@ -33,11 +35,12 @@ EPSILON = float(np.finfo(np.float64).eps)
 
 
 def binary_performance(
-    confusion: Counts | None,
+    confusion: Amounts | None,
     scores: ScoreTable | None,
     *,
     min_rows: int = 30,
     value_matrix: Sequence[Sequence[float]] = (),
+    squares: OutcomeTables | None = None,
 ) -> dict[str, Measurement]:
     """Every performance metric of a slice, by metric id; each is a value or the reason why there is none.
 
@@ -47,114 +50,165 @@ def binary_performance(
         prediction is logged. scores : the rows that have a score; None where none is logged.
     min_rows : fewer labelled rows (for `prediction_rate`: rows) than this are untested.
     value_matrix : (2, 2), rows true class, columns predicted class; `business_value` is there if it is given.
+    squares : the tables of the squares of weights, where confusion and scores are sums of weights; None where they are rows.
     """
+    of_scores = None if squares is None else squares.scores.get("")
     if confusion is not None:
         counts = np.asarray(confusion, dtype=np.float64)
-        values = confusion_values(counts[:, :UNLABELLED], min_rows=min_rows, value_matrix=value_matrix)
-        values["prediction_rate"] = _prediction_rate(counts, min_rows)
-        values["label_rate"] = _label_rate(counts.sum(axis=0), min_rows)
+        of_counts = None if squares is None or squares.binary is None else squares.binary
+        of_labelled = None if of_counts is None else of_counts[:, :UNLABELLED]
+        values = confusion_values(
+            counts[:, :UNLABELLED], min_rows=min_rows, value_matrix=value_matrix, squares=of_labelled
+        )
+        few = too_few(float(counts.sum()), min_rows, "rows with a prediction")
+        values["prediction_rate"] = (
+            untested(few) if few else told(_share(counts, of_counts, (slice(1, 2), slice(None))))
+        )
+        values["label_rate"] = _label_rate(counts, of_counts, min_rows)
     else:
         ids = (*CONFUSION_METRICS, "prediction_rate", *(("business_value",) if len(value_matrix) else ()))
         values = dict.fromkeys(ids, untested(NO_PREDICTIONS))
-        labels = np.zeros(2) if scores is None else scores.labelled.sum(axis=0).astype(np.float64)
-        values["label_rate"] = _label_rate(labels, min_rows)
-    return values | score_values(scores, min_rows)
+        labels = np.zeros((1, 2)) if scores is None else scores.labelled.astype(np.float64)
+        values["label_rate"] = _label_rate(labels, None if of_scores is None else of_scores.labelled, min_rows)
+    return values | score_values(scores, min_rows, of_scores)
+
+
+def _share(counts: Floats, squares: Amounts | None, hits: tuple[slice, slice]) -> Rate:
+    """The share that some of the rows have in all of them."""
+    hit, rest = float(counts[hits].sum()), counts.copy()
+    rest[hits] = 0
+    rows = hit + float(rest.sum())
+    if squares is None:
+        return Rate(hit, rows)
+    of_hits = float(squares[hits].sum())
+    return Rate(hit, rows, of_hits, max(float(squares.sum()) - of_hits, 0.0))
 
 
 def too_few(rows: float, min_rows: int, what: str = "labelled rows") -> str | None:
     """Why so few rows are untested, None where they are enough."""
-    if rows < max(min_rows, 1):
+    if rows < min_rows or rows <= 0:
         return f"no {what}" if rows <= 0 else f"{rows:,.0f} {what}, fewer than {min_rows}"
     return None
 
 
-def _prediction_rate(counts: Floats, min_rows: int) -> Measurement:
-    rows = float(counts.sum())
-    few = too_few(rows, min_rows, "rows with a prediction")
-    return untested(few) if few else proportion(float(counts[1].sum()), rows)
-
-
-def _label_rate(labels: Floats, min_rows: int) -> Measurement:
-    rows = float(labels[0] + labels[1])
-    few = too_few(rows, min_rows)
-    return untested(few) if few else proportion(float(labels[1]), rows)
+def _label_rate(counts: Floats, squares: Amounts | None, min_rows: int) -> Measurement:
+    """The share of positive labels in (…, 2) labelled rows, or in such with a third entry of those without a label."""
+    counts, squares = counts[:, :UNLABELLED], None if squares is None else squares[:, :UNLABELLED]
+    few = too_few(float(counts.sum()), min_rows)
+    return untested(few) if few else told(_share(counts, squares, (slice(None), slice(1, 2))))
 
 
 def confusion_values(
-    counts: Floats, *, min_rows: int = 30, value_matrix: Sequence[Sequence[float]] = ()
+    counts: Floats,
+    *,
+    min_rows: int = 30,
+    value_matrix: Sequence[Sequence[float]] = (),
+    squares: Amounts | None = None,
 ) -> dict[str, Measurement]:
-    """The metrics of (2, 2) labelled rows by prediction and label; fractions of rows are allowed."""
+    """The metrics of (2, 2) labelled rows by prediction and label; fractions of rows are allowed, and sums of weights with their `squares`."""
     n = float(counts.sum())
     few = too_few(n, min_rows)
     if few:
         ids = (*CONFUSION_METRICS, *(("business_value",) if len(value_matrix) else ()))
         return dict.fromkeys(ids, untested(few))
     (tn, fn), (fp, tp) = counts.tolist()
-    values = dict(_rates(tp, fp, fn, tn))
-    values |= _agreements(tp, fp, fn, tn)
-    cells = {"true_positive": tp, "true_negative": tn, "false_positive": fp, "false_negative": fn}
-    values |= {name: row_count(hits, n) for name, hits in cells.items()}
+    if squares is None:
+        cells = Cells((tp, fp, fn, tn))
+    else:
+        (of_tn, of_fn), (of_fp, of_tp) = squares.tolist()
+        cells = Cells((tp, fp, fn, tn), (of_tp, of_fp, of_fn, of_tn))
+    values = dict(_rates(cells))
+    values |= _agreements(cells)
+    places = {"true_positive": 0, "false_positive": 1, "false_negative": 2, "true_negative": 3}
+    values |= {name: row_count(cells.rate((at,))) for name, at in places.items()}
     if len(value_matrix):
-        values["business_value"] = business_value(counts.T, value_matrix)
+        values["business_value"] = business_value(counts.T, value_matrix, None if squares is None else squares.T)
     return values
 
 
-def row_count(hits: float, n: float) -> Measurement:
-    """How many of n rows are hits, with the error of a binomial count."""
-    rate = Rate(hits, n)
-    lower, upper = rate.interval
-    return Measurement(hits, None, 0.0, n * rate.standard_error, n * lower, n * upper)
+def row_count(rate: Rate) -> Measurement:
+    """How many of the rows are hits, with the error of a binomial count; of weights, their sum with that of a given total weight."""
+    (lower, upper), n = rate.interval, rate.rows
+    return Measurement(rate.hits, None, 0.0, n * rate.standard_error, n * lower, n * upper)
 
 
-def business_value(counts: Floats, matrix: Sequence[Sequence[float]]) -> Measurement:
+def business_value(counts: Floats, matrix: Sequence[Sequence[float]], squares: Amounts | None = None) -> Measurement:
     """Σ of the value of each row; (c, c) rows and values by true and predicted class."""
     values = np.asarray(matrix, dtype=np.float64)
     if values.shape != counts.shape:
         return untested(f"the value matrix is of {len(values)} classes, the predictions and labels of {len(counts)}")
     n, total = float(counts.sum()), float((counts * values).sum())
-    spread = float((counts * (values - total / n) ** 2).sum())
+    spread = float(((counts if squares is None else squares) * (values - total / n) ** 2).sum())
     return measured(total, math.sqrt(spread))
 
 
-def _rates(tp: float, fp: float, fn: float, tn: float) -> Iterator[tuple[str, Measurement]]:
-    yield "accuracy", proportion(tp + tn, tp + tn + fp + fn)
-    yield "precision", proportion(tp, tp + fp) if tp + fp > 0 else untested(NO_POSITIVE_PREDICTIONS)
-    yield "recall", proportion(tp, tp + fn) if tp + fn > 0 else untested(NO_POSITIVES)
-    yield "specificity", proportion(tn, tn + fp) if tn + fp > 0 else Measurement(0.0)
+class Cells(Struct, frozen=True):
+    """Labelled rows that are true positive, false positive, false negative and true negative; of sums of weights, those of their squares, too."""
+
+    counts: tuple[float, float, float, float]
+    squares: tuple[float, float, float, float] | None = None
+
+    @property
+    def n(self) -> float:
+        """All of them."""
+        return sum(self.counts)
+
+    @property
+    def shares(self) -> tuple[float, float, float, float]:
+        """Their shares."""
+        tp, fp, fn, tn = (count / self.n for count in self.counts)
+        return tp, fp, fn, tn
+
+    def rate(self, hits: Sequence[int], among: Sequence[int] = (0, 1, 2, 3)) -> Rate:
+        """The share of some cells in these."""
+        misses = [at for at in among if at not in hits]
+        hit, missed = sum(self.counts[at] for at in hits), sum(self.counts[at] for at in misses)
+        if self.squares is None:
+            return Rate(hit, hit + missed)
+        return Rate(hit, hit + missed, sum(self.squares[at] for at in hits), sum(self.squares[at] for at in misses))
+
+    def error(self, gradient: Sequence[float]) -> float:
+        """Standard error of a function of the shares with this gradient, by the delta method."""
+        mean = sum(share * slope for share, slope in zip(self.shares, gradient, strict=True))
+        if self.squares is None:
+            spreads = zip(self.shares, gradient, strict=True)
+            return math.sqrt(sum(share * (slope - mean) ** 2 for share, slope in spreads) / self.n)
+        spread = sum(square * (slope - mean) ** 2 for square, slope in zip(self.squares, gradient, strict=True))
+        return math.sqrt(spread) / self.n
 
 
-def _agreements(tp: float, fp: float, fn: float, tn: float) -> dict[str, Measurement]:
+def _rates(cells: Cells) -> Iterator[tuple[str, Measurement]]:
+    tp, fp, fn, tn = cells.counts
+    yield "accuracy", told(cells.rate((0, 3)))
+    yield "precision", told(cells.rate((0,), (0, 1))) if tp + fp > 0 else untested(NO_POSITIVE_PREDICTIONS)
+    yield "recall", told(cells.rate((0,), (0, 2))) if tp + fn > 0 else untested(NO_POSITIVES)
+    yield "specificity", told(cells.rate((3,), (3, 1))) if tn + fp > 0 else Measurement(0.0)
+
+
+def _agreements(cells: Cells) -> dict[str, Measurement]:
     """The metrics that weigh all four cells; their errors come from the delta method on the multinomial."""
-    n = tp + fp + fn + tn
-    shares = tp / n, fp / n, fn / n, tn / n
-    recalls = [Rate(hits, rows) for hits, rows in ((tp, tp + fn), (tn, tn + fp)) if rows > 0]
+    recalls = [rate for rate in (cells.rate((0,), (0, 2)), cells.rate((3,), (3, 1))) if rate.rows > 0]
     balanced = math.fsum(rate.value for rate in recalls) / len(recalls)
     error = math.hypot(*(rate.standard_error for rate in recalls)) / len(recalls)
     return {
-        "f1": _f1(shares, n),
+        "f1": _f1(cells),
         "balanced_accuracy": measured(balanced, error, least=0.0, greatest=1.0),
-        "cohen_kappa": _kappa(shares, n),
-        "mcc": _mcc(shares, n),
+        "cohen_kappa": _kappa(cells),
+        "mcc": _mcc(cells),
     }
 
 
-def delta_error(shares: Sequence[float], gradient: Sequence[float], n: float) -> float:
-    """Standard error of a function of multinomial shares with this gradient."""
-    mean = sum(share * slope for share, slope in zip(shares, gradient, strict=True))
-    return math.sqrt(sum(share * (slope - mean) ** 2 for share, slope in zip(shares, gradient, strict=True)) / n)
-
-
-def _f1(shares: tuple[float, float, float, float], n: float) -> Measurement:
-    tp, fp, fn, _ = shares
+def _f1(cells: Cells) -> Measurement:
+    tp, fp, fn, _ = cells.shares
     whole = 2 * tp + fp + fn
     if whole <= 0:
         return untested("no labelled row is positive or predicted positive")
-    counted = Rate(n * tp, n * (tp + fp + fn))
+    counted = cells.rate((0,), (0, 1, 2))
     if counted.value <= 0 or counted.value >= 1:
         return f1_of_all_or_none(counted)
     miss = -2 * tp / whole**2
     gradient = 2 * (fp + fn) / whole**2, miss, miss, 0.0
-    return measured(2 * tp / whole, delta_error(shares, gradient, n), least=0.0, greatest=1.0)
+    return measured(2 * tp / whole, cells.error(gradient), least=0.0, greatest=1.0)
 
 
 def f1_of_all_or_none(counted: Rate) -> Measurement:
@@ -167,8 +221,8 @@ def f1_of_all_or_none(counted: Rate) -> Measurement:
     return Measurement(value, None, 0.0, error, lower, upper)
 
 
-def _kappa(shares: tuple[float, float, float, float], n: float) -> Measurement:
-    tp, fp, fn, tn = shares
+def _kappa(cells: Cells) -> Measurement:
+    tp, fp, fn, tn = cells.shares
     agreed = tp + tn
     by_chance = (tp + fp) * (tp + fn) + (tn + fn) * (tn + fp)
     left = 1 - by_chance
@@ -177,11 +231,11 @@ def _kappa(shares: tuple[float, float, float, float], n: float) -> Measurement:
     value = (agreed - by_chance) / left
     chance = 2 * tp + fp + fn, tp + tn + 2 * fn, tp + tn + 2 * fp, 2 * tn + fp + fn
     gradient = [(hit - slope * (1 - value)) / left for hit, slope in zip((1, 0, 0, 1), chance, strict=True)]
-    return measured(value, delta_error(shares, gradient, n), least=-1.0, greatest=1.0)
+    return measured(value, cells.error(gradient), least=-1.0, greatest=1.0)
 
 
-def _mcc(shares: tuple[float, float, float, float], n: float) -> Measurement:
-    tp, fp, fn, tn = shares
+def _mcc(cells: Cells) -> Measurement:
+    tp, fp, fn, tn = cells.shares
     margins = tp + fp, tp + fn, tn + fp, tn + fn
     if min(margins) <= 0:
         return Measurement(0.0)
@@ -194,11 +248,13 @@ def _mcc(shares: tuple[float, float, float, float], n: float) -> Measurement:
         -fp / scale - by_positive - by_rejected,
         tp / scale - by_negative - by_rejected,
     )
-    return measured(value, delta_error(shares, gradient, n), least=-1.0, greatest=1.0)
+    return measured(value, cells.error(gradient), least=-1.0, greatest=1.0)
 
 
-def score_values(scores: ScoreTable | None, min_rows: int = 30) -> dict[str, Measurement]:
-    """The metrics of the labelled rows that have a score."""
+def score_values(
+    scores: ScoreTable | None, min_rows: int = 30, squares: ScoreTable | None = None
+) -> dict[str, Measurement]:
+    """The metrics of the labelled rows that have a score; `squares` as for `binary_performance`."""
     ids = (*RANK_METRICS, *PROBABILITY_METRICS)
     if scores is None:
         return dict.fromkeys(ids, untested(NO_SCORES))
@@ -207,27 +263,33 @@ def score_values(scores: ScoreTable | None, min_rows: int = 30) -> dict[str, Mea
     few = too_few(n, min_rows, "labelled rows with a score")
     if few:
         return dict.fromkeys(ids, untested(few))
-    values = rank_values(scores, None, None, float(positives), float(negatives))
+    of_weights = None if squares is None else squares.labelled
+    values = rank_values(scores, scores.labelled, of_weights)
     if not scores.in_unit_interval:
         return values | dict.fromkeys(PROBABILITY_METRICS, untested(RANKS))
     losses = zip(
         PROBABILITY_METRICS, (scores.log_loss_total, scores.brier_total), row_losses(scores.scores), strict=True
     )
     for name, total, each in losses:
-        squares = float((scores.labelled * each**2).sum())
-        plain = float((scores.labelled * each).sum())
-        error = math.sqrt(max(squares - plain**2 / n, 0.0)) / n
+        error = mean_error(scores.labelled, each, of_weights)
         values[name] = measured(total / n, error, least=0.0, greatest=1.0 if name == "brier" else math.inf)
     return values
 
 
-def rank_values(
-    scores: ScoreTable, weights_1: Floats | None, weights_0: Floats | None, positives: float, negatives: float
-) -> dict[str, Measurement]:
-    """`roc_auc`, `average_precision` and `lift_at_10` of the labelled rows, or of these (k,) positive and negative rows."""
+def mean_error(amounts: Amounts, each: Floats, squares: Amounts | None) -> float:
+    """Standard error of the mean of a number of each row, from the rows of each entry, or from Σw and Σw² of each."""
+    n, total = float(amounts.sum()), float((amounts * each).sum())
+    if squares is None:
+        return math.sqrt(max(float((amounts * each**2).sum()) - total**2 / n, 0.0)) / n
+    return math.sqrt(float((squares * (each - total / n) ** 2).sum())) / n
+
+
+def rank_values(scores: ScoreTable, labels: Amounts, squares: Amounts | None = None) -> dict[str, Measurement]:
+    """`roc_auc`, `average_precision` and `lift_at_10` of (k, 2) negative and positive rows by score, or of sums of weights and of their squares."""
+    negatives, positives = labels.sum(axis=0).tolist()
     if positives <= 0:
         return dict.fromkeys(RANK_METRICS, untested(NO_POSITIVES))
-    rows = ranking(scores, weights_1, weights_0)
+    rows = ranking(scores, labels, squares)
     return {
         "roc_auc": roc_auc(rows) if negatives > 0 else untested(NO_NEGATIVES),
         "average_precision": average_precision(rows),

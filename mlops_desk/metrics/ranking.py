@@ -12,7 +12,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from mlops_desk.aggregates.tables import Floats, ScoreTable
+from mlops_desk.aggregates.tables import Amounts, Floats, ScoreTable
 from mlops_desk.domain.metric import Measurement
 from mlops_desk.metrics.intervals import Z, measured
 
@@ -23,11 +23,15 @@ class Ranking(Struct, frozen=True, kw_only=True, eq=False):
     Attributes
     ----------
     positives, negatives : (k,) of each entry, together > 0. wide : (k,) whether an entry is a cell of several scores.
+    positive_squares, negative_squares : (k,) what stands for them in variances: themselves, or Σw² of rows with weights, whose sums are then
+        scaled to Kish's effective rows.
     """
 
     positives: Floats
     negatives: Floats
     wide: NDArray[np.bool_]
+    positive_squares: Floats
+    negative_squares: Floats
 
     @property
     def total_positives(self) -> float:
@@ -47,12 +51,24 @@ def several_scores(table: ScoreTable) -> NDArray[np.bool_]:
     return np.asarray(table.lowers < table.uppers)
 
 
-def ranking(table: ScoreTable, positives: Floats | None = None, negatives: Floats | None = None) -> Ranking:
-    """The ranking of a table's labelled rows, or of these (k,) positive and negative rows."""
-    if positives is None or negatives is None:
-        positives, negatives = table.labelled[:, 1].astype(np.float64), table.labelled[:, 0].astype(np.float64)
-    held = positives + negatives > 0
-    return Ranking(positives=positives[held], negatives=negatives[held], wide=several_scores(table)[held])
+def ranking(table: ScoreTable, labels: Amounts | None = None, squares: Amounts | None = None) -> Ranking:
+    """The ranking of a table's labelled rows, or of these (k, 2) negative and positive rows, or sums of weights and of their squares."""
+    counts = (table.labelled if labels is None else labels).astype(np.float64)
+    held = counts.sum(axis=1) > 0
+    counts, wide = counts[held], several_scores(table)[held]
+    if squares is None:
+        spreads = counts
+    else:
+        spreads = squares[held]
+        scale = float(counts.sum() / spreads.sum())
+        counts, spreads = counts * scale, spreads * scale**2
+    return Ranking(
+        positives=counts[:, 1],
+        negatives=counts[:, 0],
+        wide=wide,
+        positive_squares=spreads[:, 1],
+        negative_squares=spreads[:, 0],
+    )
 
 
 def roc_auc(rows: Ranking) -> Measurement:
@@ -73,11 +89,16 @@ def roc_auc(rows: Ranking) -> Measurement:
 
 def _auc_error(rows: Ranking, below: Floats, above: Floats, value: float) -> float:
     """DeLong's standard error, and Hanley and McNeil's (1982) at a shrunken value where the classes do not overlap or are tiny."""
-    positives, negatives = rows.total_positives, rows.total_negatives
+    positives, negatives = (
+        float(amounts.sum() ** 2 / squares.sum())  # as many rows of weight 1 would be as sure
+        for amounts, squares in ((rows.positives, rows.positive_squares), (rows.negatives, rows.negative_squares))
+    )
     if min(positives, negatives) > 1:
-        of_positives = float(np.dot(rows.positives, (below - value) ** 2)) / (positives - 1)
-        of_negatives = float(np.dot(rows.negatives, (above - value) ** 2)) / (negatives - 1)
-        error = math.sqrt(of_positives / positives + of_negatives / negatives)
+        of_positives = float(np.dot(rows.positive_squares, (below - value) ** 2)) / (positives - 1)
+        of_negatives = float(np.dot(rows.negative_squares, (above - value) ** 2)) / (negatives - 1)
+        of_positives /= float(rows.positive_squares.sum())
+        of_negatives /= float(rows.negative_squares.sum())
+        error = math.sqrt(of_positives + of_negatives)
         if error > 0:
             return error
     margin = 0.5 / (min(positives, negatives) + 1)
@@ -124,7 +145,7 @@ def _precision_error(rows: Ranking, hits: Floats, taken: Floats, value: float) -
     area = value * share
     of_positives = (precision + first - second - area - value * (1 - share)) / share
     of_negatives = (-second - area + value * share) / share
-    spread = np.dot(rows.positives, of_positives**2) + np.dot(rows.negatives, of_negatives**2)
+    spread = np.dot(rows.positive_squares, of_positives**2) + np.dot(rows.negative_squares, of_negatives**2)
     return math.sqrt(float(spread)) / n
 
 

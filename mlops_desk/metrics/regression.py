@@ -8,6 +8,7 @@ import numpy as np
 
 from mlops_desk.aggregates.tables import ErrorTable, ValueTable
 from mlops_desk.domain.metric import Definition, Direction, Family, Measurement, untested
+from mlops_desk.metrics.binning import middle_entries
 from mlops_desk.metrics.intervals import Z, measured
 from mlops_desk.metrics.performance import too_few
 
@@ -17,26 +18,46 @@ METRICS = (
 BELOW_LOG = "targets or predictions are -1 or less, where the logarithm ends"
 
 
-def regression_performance(errors: ErrorTable, *, min_rows: int = 30) -> dict[str, Measurement]:
-    """Every performance metric of a slice, by metric id; each is a value or the reason why there is none."""
+def regression_performance(
+    errors: ErrorTable, *, min_rows: int = 30, squares: ErrorTable | None = None
+) -> dict[str, Measurement]:
+    """Every performance metric of a slice, by metric id; each is a value or the reason why there is none.
+
+    `squares` is the table of the squares of weights where `errors` is by weight. Errors are by the linearised variance, those of `r2` and of the
+    median by Kish's effective rows.
+    """
     few = too_few(errors.n, min_rows)
     if few:
         return dict.fromkeys(METRICS, untested(few))
     n = errors.n
     mae, mse, mean = errors.absolute / n, errors.squares / n, errors.error / n
-    fourth = float(np.dot(errors.absolute_values.values**4, errors.absolute_values.counts)) / n
-    mse_error = math.sqrt(max(fourth - mse**2, 0.0) / n)
+    values = errors.absolute_values
+    if squares is None or values.weight_squares is None:
+        fourth = float(np.dot(values.values**4, values.counts)) / n
+        mae_error, mean_error = (math.sqrt(max(mse - one**2, 0.0) / n) for one in (mae, mean))
+        mse_error = math.sqrt(max(fourth - mse**2, 0.0) / n)
+    else:
+        mae_error = _linearised(squares.squares, squares.absolute, squares.n, mae) / n
+        mean_error = _linearised(squares.squares, squares.error, squares.n, mean) / n
+        fourth = float(np.dot(values.values**4, values.weight_squares))
+        mse_error = _linearised(fourth, squares.squares, squares.n, mse) / n
+    size = n if squares is None else n**2 / squares.n
     return {
-        "mae": measured(mae, math.sqrt(max(mse - mae**2, 0.0) / n), least=0.0),
+        "mae": measured(mae, mae_error, least=0.0),
         "mse": measured(mse, mse_error, least=0.0),
         "rmse": measured(math.sqrt(mse), mse_error / (2 * math.sqrt(mse)) if mse > 0 else 0.0, least=0.0),
         "mape": measured(errors.relative / n),
         **_logarithmic(errors),
-        "r2": _r2(errors),
-        "mean_error": measured(mean, math.sqrt(max(mse - mean**2, 0.0) / n)),
-        "median_absolute_error": median(errors.absolute_values),
+        "r2": _r2(errors, size),
+        "mean_error": measured(mean, mean_error),
+        "median_absolute_error": median(errors.absolute_values, size / n),
         "max_error": measured(errors.absolute_values.highest),
     }
+
+
+def _linearised(of_squares: float, of_values: float, of_ones: float, mean: float) -> float:
+    """√Σw²(x - mean)² from Σw²x², Σw²x and Σw²."""
+    return math.sqrt(max(of_squares - 2 * mean * of_values + mean**2 * of_ones, 0.0))
 
 
 def _logarithmic(errors: ErrorTable) -> dict[str, Measurement]:
@@ -46,28 +67,32 @@ def _logarithmic(errors: ErrorTable) -> dict[str, Measurement]:
     return {"msle": measured(msle), "rmsle": measured(math.sqrt(msle))}
 
 
-def _r2(errors: ErrorTable) -> Measurement:
+def _r2(errors: ErrorTable, size: float) -> Measurement:
     """1 - Σe²/Σ(target - mean)², at most 1; its error is Olkin and Finn's (1995), which holds for normal errors."""
     spread = errors.target_squares - errors.target**2 / errors.n
     if spread <= 1e-12 * errors.target_squares:
         return untested("the target is constant")
     value = 1 - errors.squares / spread
-    error = 2 * math.sqrt(max(value, 0.0) / errors.n) * (1 - value)
+    error = 2 * math.sqrt(max(value, 0.0) / size) * (1 - value)
     return measured(value, error or None, greatest=1.0)
 
 
-def median(values: ValueTable) -> Measurement:
+def median(values: ValueTable, scale: float = 1.0) -> Measurement:
     """The median of a table that holds rows, with the distribution-free interval of its order statistics.
 
-    On a table of cells the bound reaches to the edges of the cells that hold the middle rows.
+    On a table of cells the bound reaches to the edges of the cells that hold the middle rows. Of a table by weight it is the weighted median
+    (scikit-learn's); `scale` brings the sum of the weights to their effective rows.
     """
-    n, reached = values.n, np.cumsum(values.counts)
+    n, reached = float(values.n) * scale, np.cumsum(values.counts) * scale
 
-    def places(*ranks: int) -> list[int]:
+    def places(*ranks: float) -> list[int]:
         """Entries that hold the rows of these ranks, counted from 0."""
-        return [int(np.searchsorted(reached, min(n - 1, max(0, rank)), side="right")) for rank in ranks]
+        return [
+            min(int(np.searchsorted(reached, min(n - 1, max(0, rank)), side="right")), len(reached) - 1)
+            for rank in ranks
+        ]
 
-    middle = places((n - 1) // 2, n // 2)
+    middle = middle_entries(reached)
     value = float(values.values[middle].mean())
     bound = 0.0
     if values.lowers is not None and values.uppers is not None:

@@ -7,10 +7,11 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from mlops_desk.aggregates.tables import GroupMeans
+from mlops_desk.aggregates.group_tables import GroupMeans
 from mlops_desk.domain.metric import Definition, Direction, Family, Measurement, untested
 from mlops_desk.metrics.intervals import Z, measured
 from mlops_desk.metrics.readings import Reading
+from mlops_desk.metrics.weighting import NO_WEIGHT
 
 METRICS = {"mean_prediction": "Mean prediction", "mae": "Mean absolute error"}
 
@@ -22,27 +23,48 @@ class Mean(Struct, frozen=True):
     error: float
 
 
-def mean_of(metric: str, table: GroupMeans, at: int | slice) -> tuple[int, Mean | None]:
-    """Rows behind a metric in one group or in all of them, and its mean; None for no rows."""
+def rows_of(metric: str, table: GroupMeans, at: int) -> float:
+    """Rows behind a metric in one group, or the sum of their weights."""
+    return float((table.rows if metric == "mean_prediction" else table.labelled)[at])
+
+
+def mean_of(metric: str, table: GroupMeans, at: int, squares: GroupMeans | None = None) -> Mean | None:
+    """The mean of one group; None for no rows. `squares` is the table of the squares of weights where the other is by weight."""
     prediction = metric == "mean_prediction"
-    rows = int((table.rows if prediction else table.labelled)[at].sum())
-    if rows == 0:
-        return 0, None
-    total = float((table.prediction if prediction else table.absolute)[at].sum()) / rows
-    squares = float((table.prediction_squares if prediction else table.absolute_squares)[at].sum()) / rows
-    error = math.sqrt(max(squares - total**2, 0.0) / rows)
-    return rows, Mean(total + table.centre if prediction else total, error)
+    rows = rows_of(metric, table, at)
+    if rows <= 0:
+        return None
+
+    def sums(of: GroupMeans) -> tuple[float, float]:
+        totals = (of.prediction, of.prediction_squares) if prediction else (of.absolute, of.absolute_squares)
+        return float(totals[0][at]), float(totals[1][at])
+
+    total, of_squares = (one / rows for one in sums(table))
+    variance = max(of_squares - total**2, 0.0) / rows
+    if squares is not None:
+        plain, squared = sums(squares)
+        spread = squared - 2 * total * plain + total**2 * rows_of(metric, squares, at)
+        variance = max(spread, 0.0) / rows**2
+    return Mean(total + table.centre if prediction else total, math.sqrt(variance))
 
 
-def regression_fairness(table: GroupMeans, *, min_group_rows: int = 30) -> tuple[Reading, ...]:
-    """Means by group, then greatest - least and least / greatest over the groups that are large enough."""
+def regression_fairness(
+    table: GroupMeans, *, min_group_rows: int = 30, weighted: tuple[GroupMeans, GroupMeans] | None = None
+) -> tuple[Reading, ...]:
+    """Means by group, then greatest - least and least / greatest over the groups that are large enough.
+
+    `weighted` are the same groups by weight and by its square: then the means are weighted, and rows decide which groups are large enough.
+    """
     readings = []
+    amounts, squares = (table, None) if weighted is None else weighted
     for metric in METRICS:
         held = []
         for at, group in enumerate(table.groups):
-            rows, mean = mean_of(metric, table, at)
-            if mean is None or rows < min_group_rows:
+            rows, mean = int(rows_of(metric, table, at)), mean_of(metric, amounts, at, squares)
+            if rows == 0 or rows < min_group_rows:
                 value = untested("no rows" if rows == 0 else f"too small: {rows:,} rows, fewer than {min_group_rows}")
+            elif mean is None:
+                value = untested(NO_WEIGHT)
             else:
                 held.append(mean)
                 value = measured(mean.value, mean.error)

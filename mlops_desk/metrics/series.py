@@ -11,12 +11,10 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from mlops_desk.aggregates.tables import CategoryTable, Counts, ValueTable
+from mlops_desk.aggregates.tables import CategoryTable, ValueTable
 from mlops_desk.domain.metric import Convention, Definition, Direction, Family, Measurement, untested
 
 Floats = NDArray[np.float64]
-Amounts = Counts | Floats
-"""Counts of rows, or draws of such counts from a continuous limit."""
 NEEDS_EXACT = "a column of this size is judged from cells, which do not bound this metric: it asks for exact = true"
 """Why a metric without an error bound has no value where the tables hold cells."""
 TOO_LARGE = "the squares of numbers that large are beyond the range of doubles"
@@ -61,6 +59,15 @@ NumericMetric = Callable[[Convention, ValueTable, Sequence[ValueTable]], Series]
 """Convention, reference and chunks of a numeric column, none of them short of rows, to the values of a metric."""
 CategoricalMetric = Callable[[Convention, CategoryTable, Sequence[CategoryTable]], Series]
 """The same for a categorical column."""
+
+
+def by_effective_rows(measure: NumericMetric) -> NumericMetric:
+    """The metric of the tables by weight, scaled to their effective rows; of the tables themselves where rows count once."""
+
+    def measured(convention: Convention, reference: ValueTable, chunks: Sequence[ValueTable]) -> Series:
+        return measure(convention, reference.effective, [chunk.effective for chunk in chunks])
+
+    return measured
 
 
 def without_values(chunks: int, reason: str) -> Series:

@@ -12,9 +12,9 @@ import numpy as np
 
 from mlops_desk.aggregates.tables import Counts, ValueTable
 from mlops_desk.domain.metric import Convention, Direction
-from mlops_desk.metrics.binning import order_statistics
+from mlops_desk.metrics.binning import middle_entries, order_statistics
 from mlops_desk.metrics.samples import SQUARES_ROUNDING, VALUE_ROUNDING, doubt_of_spread
-from mlops_desk.metrics.series import NUMERIC, Floats, NumericMetric, Series, drift_definitions
+from mlops_desk.metrics.series import NUMERIC, Floats, NumericMetric, Series, by_effective_rows, drift_definitions
 
 ANY = (-math.inf, math.inf)
 EVEN_WIDTH = math.sqrt(12.0)
@@ -37,7 +37,7 @@ PLAIN = ("mean", "std", "sum", "median", "min", "max")
 
 
 def standard_deviation(table: ValueTable) -> float:
-    """Sample standard deviation (ddof 1); NaN of a single row."""
+    """Sample standard deviation (ddof 1; of weights scaled to effective rows, 1 of these); NaN of a single row."""
     return math.sqrt(table.deviation_squares / (table.n - 1)) if table.n > 1 else math.nan
 
 
@@ -99,13 +99,35 @@ def _rank_bounds(counts: Counts, rank: Floats, deviations: Floats) -> tuple[Floa
 
 
 def median(table: ValueTable, reference: ValueTable) -> tuple[float, float]:
-    """The median, midway between the two middle values of an even number, and by how much it may be off; 0 where exact."""
+    """The median, midway between the two middle values of an even number, and by how much it may be off; 0 where exact.
+
+    Of a table by weight, the value up to which half of all weights lie, or midway to the next where exactly half do.
+    """
+    if table.weight_squares is not None:
+        return _weighted_median(table)
     return at_ranks(table, [(table.n - 1) // 2, table.n // 2], reference)
+
+
+def _weighted_median(table: ValueTable) -> tuple[float, float]:
+    """The same of a table by weight; a cell's weights are taken to lie evenly, and it may be off by as much as the cell is wide."""
+    entries = np.array(middle_entries(table.cumulative[1:]))
+    if table.lowers is None or table.uppers is None or table.squares is None:
+        return float(table.values[entries].mean()), 0.0
+    counts, means = table.counts[entries], table.values[entries]
+    share = np.clip((table.n / 2 - table.cumulative[entries]) / counts, 0.0, 1.0)
+    deviations = np.sqrt(np.where(np.isfinite(table.squares[entries]), table.squares[entries], 0.0) / counts)
+    lowers, uppers = table.lowers[entries], table.uppers[entries]
+    values = np.clip(means + EVEN_WIDTH * deviations * (share - 0.5), lowers, uppers)
+    return float(values.mean()), float(np.maximum(values - lowers, uppers - values).mean())
 
 
 def _median_error(table: ValueTable, reference: ValueTable) -> float:
     """Half the distance between the order statistics half a standard deviation of the binomial rank on either side."""
     half = math.sqrt(table.n) / 2.0
+    if table.weight_squares is not None:
+        reached = table.cumulative[1:]
+        ends = np.clip(np.searchsorted(reached, [table.n / 2 - half, table.n / 2 + half]), 0, len(reached) - 1)
+        return float(table.values[ends[1]] - table.values[ends[0]]) / 2.0
     ranks = (max(math.floor((table.n - 1) / 2 - half), 0), min(math.ceil((table.n - 1) / 2 + half), table.n - 1))
     lower, upper = (at_ranks(table, [rank], reference)[0] for rank in ranks)
     return (upper - lower) / 2.0
@@ -125,8 +147,13 @@ def _mean_error(table: ValueTable) -> float:
     return standard_deviation(table) / math.sqrt(table.n)
 
 
+def _total(table: ValueTable) -> float:
+    return (table.weighted or table).total
+
+
 def _sum_error(table: ValueTable) -> float:
-    return standard_deviation(table) * math.sqrt(table.n)
+    """Of the sum of so many rows, or of so much weight."""
+    return _mean_error(table.effective) * (table.weighted or table).n
 
 
 def _unknown(_: ValueTable) -> float:
@@ -178,13 +205,13 @@ def _median_shift(_: Convention, reference: ValueTable, chunks: Sequence[ValueTa
 
 
 NUMERIC_METRICS: dict[str, NumericMetric] = {
-    "mean": _plain(lambda table: table.mean, _mean_error),
-    "std": _plain(standard_deviation, _deviation_error),
-    "sum": _plain(lambda table: table.total, _sum_error),
-    "median": _medians,
+    "mean": by_effective_rows(_plain(lambda table: table.mean, _mean_error)),
+    "std": by_effective_rows(_plain(standard_deviation, _deviation_error)),
+    "sum": _plain(_total, _sum_error),
+    "median": by_effective_rows(_medians),
     "min": _plain(lambda table: table.lowest, _unknown),
     "max": _plain(lambda table: table.highest, _unknown),
-    "mean_shift": _mean_shift,
-    "std_ratio": _std_ratio,
-    "median_shift": _median_shift,
+    "mean_shift": by_effective_rows(_mean_shift),
+    "std_ratio": by_effective_rows(_std_ratio),
+    "median_shift": by_effective_rows(_median_shift),
 }

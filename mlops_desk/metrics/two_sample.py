@@ -22,6 +22,7 @@ from mlops_desk.metrics.series import (
     Floats,
     NumericMetric,
     Series,
+    by_effective_rows,
     drift_definitions,
     without_values,
 )
@@ -247,8 +248,8 @@ def _energy(convention: Convention, reference: ValueTable, chunks: Sequence[Valu
 
 
 NUMERIC_METRICS: dict[str, NumericMetric] = {
-    "kolmogorov_smirnov": _kolmogorov_smirnov,
+    "kolmogorov_smirnov": by_effective_rows(_kolmogorov_smirnov),
     "kolmogorov_smirnov_p": _kolmogorov_smirnov_p,
-    "wasserstein": _wasserstein,
-    "energy": _energy,
+    "wasserstein": by_effective_rows(_wasserstein),
+    "energy": by_effective_rows(_energy),
 }

@@ -25,6 +25,8 @@ CATEGORICAL_METRICS: dict[str, CategoricalMetric] = {
     **divergence.CATEGORICAL_METRICS,
     **contingency.CATEGORICAL_METRICS,
 }
+EXTREMES = ("min", "max")
+"""Of rows, whatever they weigh."""
 CONSTANT = "reference and chunk have one and the same value only: {value}"
 
 
@@ -60,7 +62,7 @@ def numeric_drift(
             return measure(convention, reference, rest)
         return seeded(reference, rest, [seeds[place] for place in places])
 
-    return _measured(series, None if plain else reference, chunks, min_rows, reason)
+    return _measured(series, None if plain else reference, chunks, min_rows, reason, weighs=metric not in EXTREMES)
 
 
 def categorical_drift(
@@ -107,7 +109,7 @@ def binned(
     if metric == "kolmogorov_smirnov":
         return fine_bins(reference, values)
     if metric == "wasserstein":
-        return fine_bins(reference, values, two_sample.wasserstein_unit(convention, reference))
+        return fine_bins(reference, values, two_sample.wasserstein_unit(convention, reference.effective))
     if convention is Convention.NANNYML and metric in divergence.NANNYML_BINNED:
         if not reference.exact:
             raise NoBins(NEEDS_EXACT)
@@ -125,11 +127,13 @@ def _measured(
     chunks: Sequence[Table],
     min_rows: int,
     reason: Callable[[Table], str | None],
+    *,
+    weighs: bool = True,
 ) -> list[Measurement]:
     """The measurements of the chunks that can be tested (`measure` is given them and their places), in their places among the others' reasons."""
-    if reference is not None and (short := _too_short("reference", reference.n, min_rows)):
+    if reference is not None and (short := _unusable("reference", reference, min_rows, weighs=weighs)):
         return [untested(short)] * len(chunks)
-    why = [_too_short("chunk", chunk.n, min_rows) or reason(chunk) for chunk in chunks]
+    why = [_unusable("chunk", chunk, min_rows, weighs=weighs) or reason(chunk) for chunk in chunks]
     places = [place for place, text in enumerate(why) if text is None]
     if not places:
         return [untested(text) for text in why if text is not None]
@@ -138,9 +142,13 @@ def _measured(
     return [next(found) if text is None else untested(text) for text in why]
 
 
-def _too_short(what: str, rows: int, min_rows: int) -> str | None:
+def _unusable(what: str, table: ValueTable | CategoryTable, min_rows: int, *, weighs: bool) -> str | None:
+    """Why a side cannot be measured: too few rows with a value, or none that weighs anything."""
+    rows = table.n
     if rows == 0:
         return f"the {what} has no values of this column"
     if rows < min_rows:
         return f"the {what} has {rows} values of this column, fewer than {min_rows}"
+    if weighs and table.weighted is not None and table.weighted.n <= 0:
+        return f"all values of this column in the {what} weigh 0"
     return None

@@ -23,6 +23,8 @@ from mlops_desk.monitoring.recounting import Recount
 MISSING = "(missing)"
 """Name of the rows without a value of a column."""
 NO_OUTCOMES = OutcomeTables(rows=0, labelled=0)
+NO_WEIGHT = 1e-12
+"""So small a share of the rows, or of their weights, is what rounding leaves of none."""
 COLUMNS_AT_MOST = 12
 PAIRED_AT_MOST = 6
 """Columns of which pairs of segments are looked at, too."""
@@ -74,7 +76,7 @@ def _columns(model: Model, prepared: Prepared, suspects: Sequence[str]) -> list[
 def _completed(parts: dict[str, Part], everything: Part) -> dict[str, Part]:
     """Parts by value, and the rows without a value as one more."""
     named = _sum(parts)
-    if everything.rows == named.rows:
+    if everything.rows - named.rows <= NO_WEIGHT * everything.rows:
         return parts
     return {**parts, MISSING: Part(rows=everything.rows - named.rows, total=everything.total - named.total)}
 
@@ -110,21 +112,30 @@ def weak_slices_of(counting: Recount, chunk: ChunkId, suspects: Sequence[str]) -
 
 
 def _parts(tables: Mapping[str, OutcomeTables]) -> dict[str, Part]:
-    """Parts by segment value."""
-    sums = {name: _sums(table) for name, table in tables.items()}
-    return {name: Part(rows=one.rows, total=one.total) for name, one in sums.items()}
+    """Parts by segment value; by weight where rows have weights, as the mean that changed is."""
+    found = {}
+    for name, table in tables.items():
+        rows, total, _ = _totals(table if table.weighted is None else table.weighted.amounts)
+        found[name] = Part(rows=rows, total=total)
+    return found
 
 
 def _sums(table: OutcomeTables) -> Sums:
-    """Rows with prediction and label, and how many are right, or their absolute errors summed."""
+    """Rows with prediction and label, and how many are right, or their absolute errors summed; of rows as they are, for tests count these."""
+    rows, total, squares = _totals(table)
+    return Sums(rows=int(rows), total=total, squares=squares)
+
+
+def _totals(table: OutcomeTables) -> tuple[float, float, float]:
+    """Rows (or weights), the sum and the sum of squares of what their mean is of."""
     if table.errors is not None:
-        return Sums(rows=table.errors.n, total=table.errors.absolute, squares=table.errors.squares)
-    rows, right = 0, 0.0
+        return table.errors.n, table.errors.absolute, table.errors.squares
+    rows, right = 0.0, 0.0
     if table.confusion is not None:
-        rows, right = table.confusion.labelled, float(np.trace(table.confusion.counts))
+        rows, right = float(table.confusion.counts.sum()), float(np.trace(table.confusion.counts))
     elif table.binary is not None:
-        rows, right = int(table.binary[:, :2].sum()), float(table.binary[0, 0] + table.binary[1, 1])
-    return Sums(rows=rows, total=right, squares=right)
+        rows, right = float(table.binary[:, :2].sum()), float(table.binary[0, 0] + table.binary[1, 1])
+    return rows, right, right
 
 
 def _sum(parts: Mapping[str, Part]) -> Part:

@@ -11,6 +11,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 
 import msgspec
+import numpy as np
 from msgspec import Struct
 
 from mlops_desk.aggregates.tables import CategoryTable, ValueTable
@@ -103,7 +104,7 @@ class NullLimits:
         reference: ValueTable | CategoryTable,
         reference_chunks: Callable[[], Tables],
     ) -> list[Limits]:
-        """Limits of a series for chunks of so many rows with a value."""
+        """Limits of a series for chunks of so many rows with a value; where rows have weights, of so many effective ones."""
         named = digest((), reference_name, repr((key, at_level)))
         name = f"{self._model}:N:{named}"
         body = self._cache.get([name]).get(name)
@@ -131,7 +132,9 @@ def _fitted(
         return nothing
     found = null_limits(
         key.metric,
-        counts.reference,
+        np.maximum(np.rint(counts.reference), counts.reference > 0).astype(
+            np.int64
+        ),  # effective rows are no whole ones
         sizes,
         alpha=at_level.alpha,
         warn_alpha=at_level.warn_alpha,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from msgspec.structs import replace
 
@@ -10,10 +10,9 @@ from mlops_desk.aggregates.slices import OutcomeTables
 from mlops_desk.domain.explanation import GroupValue
 from mlops_desk.domain.metric import Family
 from mlops_desk.domain.threshold import Alert
-from mlops_desk.metrics.fairness import COMPARISONS, PARITIES, group_fairness
-from mlops_desk.metrics.readings import Reading
-from mlops_desk.metrics.regression_fairness import regression_fairness
+from mlops_desk.metrics.fairness import COMPARISONS, PARITIES
 from mlops_desk.monitoring.counting import ChunkId
+from mlops_desk.monitoring.outcome_values import fairness_readings
 from mlops_desk.monitoring.recounting import Recount
 
 Values = dict[tuple[str, str], float | None]
@@ -62,22 +61,11 @@ def _values(
 ) -> Values:
     if tables is None:
         return {}
-    readings: Iterable[Reading]
-    if attribute in tables.means:
-        readings = regression_fairness(tables.means[attribute], min_group_rows=min_group_rows)
-    else:
-        convention = alert.key.convention
-        readings = [
-            reading
-            for table in tables.groups.values()
-            if table.attribute == attribute and table.class_ == alert.key.class_
-            for reading in group_fairness(
-                table, min_group_rows=min_group_rows, convention=convention, wanted=frozenset(wanted)
-            )
-        ]
+    readings = fairness_readings(tables, attribute, min_group_rows, alert.key.convention, frozenset(wanted))
+    of_class = (one for one in readings if one.class_ == alert.key.class_)
     return {
         (one.metric, one.group): one.measurement.value
-        for one in readings
+        for one in of_class
         if one.group is not None and one.metric in wanted
     }
 

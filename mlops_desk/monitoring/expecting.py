@@ -17,6 +17,7 @@ from mlops_desk.domain.slicing import Split
 from mlops_desk.metrics.class_estimation import ClassCalibrators, fit_class_calibrators
 from mlops_desk.metrics.performance import NO_PREDICTIONS
 from mlops_desk.monitoring.counting import ChunkId, batches_for, body_of, merged, parts_by_file
+from mlops_desk.monitoring.outcome_values import effective_scores_of
 from mlops_desk.warehouse.cache import Cache
 from mlops_desk.warehouse.connection import Connection
 from mlops_desk.warehouse.discovery import digest
@@ -58,7 +59,10 @@ class ExpectedCounter:
         if outcome is None or outcome.prediction is None:
             return ClassCalibrators(missing=NO_PREDICTIONS)
         scored = [score.class_ for score in outcome.scores]
-        return fit_class_calibrators(outcomes.scores, scored if {*outcome.classes} <= {*scored} else ())
+        weighted = effective_scores_of(outcomes)
+        return fit_class_calibrators(
+            outcomes.scores, scored if {*outcome.classes} <= {*scored} else (), weighted=weighted
+        )
 
     def count(self, groups: Groups, order: str, wanted: Collection[str], tell: Callable[[], None]) -> None:
         """Scans those of the wanted files (by fingerprint) that were not counted with these calibrators; `tell` is told of each batch."""

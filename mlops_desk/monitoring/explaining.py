@@ -26,6 +26,7 @@ from mlops_desk.domain.schema import INTERSECTION, Task
 from mlops_desk.domain.slicing import Chunk, Split
 from mlops_desk.domain.threshold import Alert
 from mlops_desk.metrics import catalogue
+from mlops_desk.metrics.weighting import Weighting, weight_rule
 from mlops_desk.monitoring.attributing import attributed, weak_slices_of
 from mlops_desk.monitoring.comparing import group_values
 from mlops_desk.monitoring.inputs import find_inputs
@@ -147,7 +148,7 @@ def explanation(case: Case, store: Store) -> Explanation:
         groups=group_values(case.counting, _ident(case), alert, _min_group_rows(case)),
         attribution=attribution,
         weak=weak,
-        sql=counted_sql(case.selection, _columns_behind(case)),
+        sql=counted_sql(case.selection, _columns_behind(case), _weight_behind(case)),
     )
 
 
@@ -191,6 +192,15 @@ def _columns_behind(case: Case) -> Sequence[str]:
         groups = key.column.split(INTERSECTION) if key.column else []
         wanted = [*groups, *(name for name in (roles.prediction, *scores, target) if name is not None)]
     return [name for name in dict.fromkeys(wanted) if name in there]
+
+
+def _weight_behind(case: Case) -> str | None:
+    """The column of weights, where an alert's number honours them."""
+    key, name = case.alert.key, case.model.columns.weight
+    if name is None or name not in common_types(case.selection.footers) or key.family is Family.BUSINESS:
+        return None
+    rule = weight_rule(catalogue.definition(key.metric, key.family), key.convention)
+    return name if rule.weighting is Weighting.HONOURED else None
 
 
 def _target(model: Model) -> str | None:

@@ -28,6 +28,7 @@ from mlops_desk.monitoring.requests import requests_of
 from mlops_desk.monitoring.row_pass import Files, RowPass, Scorer
 from mlops_desk.monitoring.separating import separability
 from mlops_desk.monitoring.study import Study
+from mlops_desk.monitoring.weights import refusal_of
 from mlops_desk.warehouse.cache import Cache
 from mlops_desk.warehouse.connection import Connection
 from mlops_desk.warehouse.discovery import digest
@@ -52,7 +53,8 @@ class Learning:
         self._files = files
         self._least_rows: dict[str, int] = {}
         self._estimates = False
-        for request in (request for one in monitors for request in requests_of(model, one, prepared.columns)):
+        asked = (request for one in monitors for request in requests_of(model, one, prepared.columns))
+        for request in (one for one in asked if refusal_of(model, one) is None):
             if request.definition.family is Family.MULTIVARIATE_DRIFT:
                 metric, least = request.definition.id, request.monitor.min_rows
                 self._least_rows[metric] = min(least, self._least_rows.get(metric, least))

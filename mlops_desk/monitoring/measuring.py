@@ -15,28 +15,34 @@ from mlops_desk.domain.metric import Convention, Family, Measurement, SeriesKey,
 from mlops_desk.domain.model import Model
 from mlops_desk.domain.schema import Column, Kind, Task
 from mlops_desk.metrics import catalogue, quality
-from mlops_desk.metrics.calibration import calibration
-from mlops_desk.metrics.class_estimation import estimated_classes
-from mlops_desk.metrics.concept import accuracy_effects, class_estimation_gap, estimation_gap, label_shift
+from mlops_desk.metrics.concept import label_shift
 from mlops_desk.metrics.direct_loss import estimated_errors
 from mlops_desk.metrics.estimated_fairness import (
-    estimated_class_fairness,
-    estimated_group_fairness,
     untested_fairness,
 )
-from mlops_desk.metrics.estimation import Calibrator, estimated_performance, no_estimate
-from mlops_desk.metrics.fairness import group_fairness
-from mlops_desk.metrics.multiclass import multiclass_performance
-from mlops_desk.metrics.performance import binary_performance, too_few
+from mlops_desk.metrics.estimation import Calibrator, no_estimate
+from mlops_desk.metrics.performance import too_few
 from mlops_desk.metrics.readings import Reading
 from mlops_desk.metrics.reconstruction import PCA_RECONSTRUCTION, reconstruction_error
-from mlops_desk.metrics.regression import regression_performance
-from mlops_desk.metrics.regression_fairness import regression_fairness
 from mlops_desk.metrics.separability import DOMAIN_CLASSIFIER_AUC, WHOLE_ONLY
 from mlops_desk.metrics.structure import constant_columns
 from mlops_desk.metrics.univariate import categorical_drift, numeric_drift
 from mlops_desk.monitoring.expectations import broken_checks
 from mlops_desk.monitoring.known_classes import known_classes
+from mlops_desk.monitoring.outcome_values import (
+    binary_values,
+    calibration_values,
+    class_gap_of,
+    class_readings_of,
+    effects_of,
+    estimated_class_group_readings,
+    estimated_class_readings,
+    estimated_group_readings,
+    estimated_values,
+    fairness_readings,
+    gap_of,
+    regression_values,
+)
 from mlops_desk.monitoring.requests import (
     CONSTANT_COLUMNS,
     DRIFT_FAMILIES,
@@ -49,6 +55,7 @@ from mlops_desk.monitoring.requests import (
 from mlops_desk.monitoring.seeds import seed_of
 from mlops_desk.monitoring.signals import SIGNAL_FAMILIES, signal
 from mlops_desk.monitoring.slice_set import Slice, SliceSet, tables_of
+from mlops_desk.monitoring.weights import refusal_of, refused
 
 Measured = dict[SeriesKey, list[Measurement | None]]
 """Measurements along the slices; None where a slice says nothing of the series."""
@@ -84,7 +91,15 @@ class Measurer:
         self._estimated_performances: OfOutcomes = {}
 
     def measured(self, request: Request) -> Measured:
-        """The series of a request (several where it has groups or classes), along the slices."""
+        """The series of a request (several where it has groups or classes), along the slices; untested where it refuses weights."""
+        refusal = refusal_of(self._model, request)
+        if refusal is not None and request.definition.family in DRIFT_FAMILIES:
+            return {self._key(request): [untested(refusal)] * len(self._set.slices)}
+        found = self._measured(request)
+        return found if refusal is None else refused(found, refusal)
+
+    def _measured(self, request: Request) -> Measured:
+        """The series of a request, whatever it does with weights."""
         family = request.definition.family
         if request.definition.id == DRIFTED_SHARE:
             return {}
@@ -98,6 +113,9 @@ class Measurer:
 
     def whole(self, request: Request, key: SeriesKey) -> Measurement:
         """The request's value of the whole reference, for one of its series."""
+        refusal = refusal_of(self._model, request)
+        if refusal is not None:
+            return untested(refusal)
         reference = self._set.reference
         family = request.definition.family
         if family in DRIFT_FAMILIES:
@@ -252,7 +270,7 @@ class Measurer:
         if family is Family.PERFORMANCE:
             return self._performance(outcomes, monitor.min_rows)
         if family is Family.CALIBRATION:
-            found = calibration(outcomes.scores.get(""), min_rows=monitor.min_rows)
+            found = calibration_values(outcomes, monitor.min_rows)
             return self._of_known(outcomes, family, _readings(found))
         if family is Family.CONCEPT_DRIFT:
             return self._of_known(outcomes, family, _readings(self._concept(one, outcomes, monitor.min_rows)))
@@ -299,19 +317,15 @@ class Measurer:
         matrix = self._model.value_matrix
         if self._model.task is Task.BINARY:
             return _readings(self._binary_performance(outcomes, min_rows))
-        if self._model.task is Task.REGRESSION and outcomes.errors is not None:
-            return _readings(regression_performance(outcomes.errors, min_rows=min_rows))
-        if self._model.task is Task.MULTICLASS and outcomes.confusion is not None:
-            return multiclass_performance(outcomes.confusion, outcomes.scores, min_rows=min_rows, value_matrix=matrix)
-        return ()
+        if self._model.task is Task.REGRESSION:
+            return _readings(regression_values(outcomes, min_rows))
+        return class_readings_of(outcomes, min_rows, matrix) if self._model.task is Task.MULTICLASS else ()
 
     def _binary_performance(self, outcomes: OutcomeTables, min_rows: int) -> dict[str, Measurement]:
         """Performance of a binary model in a slice, computed once."""
         name = (id(outcomes), min_rows)
         if name not in self._performances:
-            found = binary_performance(
-                outcomes.binary, outcomes.scores.get(""), min_rows=min_rows, value_matrix=self._model.value_matrix
-            )
+            found = binary_values(outcomes, min_rows, self._model.value_matrix)
             self._performances[name] = (outcomes, found)
         return self._performances[name][1]
 
@@ -330,13 +344,8 @@ class Measurer:
             return ()
         if self._model.task is not Task.MULTICLASS:
             return _readings(self._estimated(outcomes, min_rows))
-        return estimated_classes(
-            one.expected,
-            outcomes.scores,
-            self._set.no_estimate,
-            min_rows=min_rows,
-            value_matrix=self._model.value_matrix,
-        )
+        matrix = self._model.value_matrix
+        return estimated_class_readings(one.expected, outcomes, self._set.no_estimate, min_rows, matrix)
 
     def _estimated(self, outcomes: OutcomeTables, min_rows: int) -> dict[str, Measurement]:
         """Estimated performance of a binary model in a slice, computed once."""
@@ -344,13 +353,7 @@ class Measurer:
             return {}
         name = (id(outcomes), min_rows)
         if name not in self._estimated_performances:
-            found = estimated_performance(
-                outcomes.scores.get(""),
-                self._calibrator(),
-                predicted=outcomes.binary is not None,
-                min_rows=min_rows,
-                value_matrix=self._model.value_matrix,
-            )
+            found = estimated_values(outcomes, self._calibrator(), min_rows, self._model.value_matrix)
             foreign = self._foreign(self._set.reference.outcomes)
             if foreign is not None:
                 found = dict.fromkeys(found, untested(f"the reference cannot tell: {foreign}"))
@@ -367,10 +370,10 @@ class Measurer:
         scores = outcomes.scores.get("")
         before = None if reference is None else reference.scores.get("")
         found = label_shift(before, scores, min_rows=min_rows)
-        found |= accuracy_effects(before, scores, predicted=outcomes.binary is not None, min_rows=min_rows)
+        found |= effects_of(reference, outcomes, min_rows)
         realised = self._binary_performance(outcomes, min_rows)["accuracy"]
         estimated = self._estimated(outcomes, min_rows)["accuracy"]
-        gap = estimation_gap(outcomes.binary, scores, self._calibrator(), realised, estimated)
+        gap = gap_of(outcomes, self._calibrator(), realised, estimated)
         return {**found, "estimation_gap": gap}
 
     def _class_gap(self, one: Slice, outcomes: OutcomeTables, min_rows: int) -> Measurement:
@@ -382,21 +385,14 @@ class Measurer:
             next(found.measurement for found in readings if (found.metric, found.class_) == ("accuracy", None))
             for readings in (self._performance(outcomes, min_rows), self._estimates(one, outcomes, min_rows))
         )
-        labelled = outcomes.confusion.labelled
-        return class_estimation_gap(labelled, one.expected, outcomes.scores, calibrators, realised, estimated)
+        return class_gap_of(one.expected, outcomes, calibrators, realised, estimated)
 
     def _fairness(self, request: Request, outcomes: OutcomeTables) -> Iterable[Reading]:
-        """Fairness of one protected attribute: of a regression by means, of classes one against the rest."""
-        attribute, least = request.column or "", request.monitor.min_group_rows
-        if attribute in outcomes.means:
-            return regression_fairness(outcomes.means[attribute], min_group_rows=least)
-        tables = [table for table in outcomes.groups.values() if table.attribute == attribute]
-        convention = request.monitor.convention
-        return [
-            reading
-            for table in tables
-            for reading in group_fairness(table, min_group_rows=least, convention=convention, wanted=self._wanted)
-        ]
+        """Fairness of one protected attribute."""
+        monitor = request.monitor
+        return fairness_readings(
+            outcomes, request.column or "", monitor.min_group_rows, monitor.convention, self._wanted
+        )
 
     def _estimated_fairness(self, request: Request, one: Slice, outcomes: OutcomeTables) -> Iterable[Reading]:
         """Estimated fairness of one protected attribute, or why there is none."""
@@ -407,22 +403,20 @@ class Measurer:
         reason = self._set.no_estimate
         if self._model.task is Task.BINARY:
             reason = no_estimate(outcomes.scores.get(""), self._calibrator(), 1)
-            table = outcomes.group_scores.get(attribute)
-            if reason is None and table is not None:
-                return estimated_group_fairness(
-                    table,
+            if reason is None:
+                found = estimated_group_readings(
+                    outcomes,
+                    attribute,
                     self._calibrator(),
-                    min_group_rows=monitor.min_group_rows,
-                    convention=monitor.convention,
-                    wanted=self._wanted,
+                    monitor.min_group_rows,
+                    monitor.convention,
+                    self._wanted,
                 )
+                if found is not None:
+                    return found
         elif reason is None and one.expected is not None and attribute in one.expected.groups:
-            return estimated_class_fairness(
-                one.expected.groups[attribute],
-                one.expected.classes,
-                min_group_rows=monitor.min_group_rows,
-                convention=monitor.convention,
-                wanted=self._wanted,
+            return estimated_class_group_readings(
+                one.expected, attribute, monitor.min_group_rows, monitor.convention, self._wanted
             )
         return untested_fairness(reason or "no row has a group, a score and a prediction", groups, self._wanted)
 

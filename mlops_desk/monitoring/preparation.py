@@ -32,6 +32,14 @@ from mlops_desk.monitoring.preparation_notes import misfit_notes, pooled_notes, 
 from mlops_desk.monitoring.requests import DUPLICATE_RATE, asks_for, asks_for_family, requests_of
 from mlops_desk.monitoring.signal_planning import label_plan, signal_plan
 from mlops_desk.monitoring.signals import check_latency, latency_columns, output_columns
+from mlops_desk.monitoring.weights import (
+    and_weighs,
+    check_weight,
+    rows_that_count,
+    unweighed_rows,
+    weighed_reference,
+    weight_notes,
+)
 from mlops_desk.warehouse.cache import Cache
 from mlops_desk.warehouse.connection import Connection, literal, quoted
 from mlops_desk.warehouse.discovery import SourceFile, digest
@@ -63,6 +71,7 @@ class Prepared(Struct, frozen=True, kw_only=True):
     ----------
     log, reference, label_files : footers; `reference` is empty where the reference is a period of the log. columns : of the log.
     order : names what a row's chunk depends on beside its own file. notes : what a person should know of the files and columns.
+    unweighed : rows that are left out for their weight.
     """
 
     log: tuple[Footer, ...]
@@ -75,6 +84,7 @@ class Prepared(Struct, frozen=True, kw_only=True):
     reference_digest: str
     notes: tuple[DataNote, ...]
     label_files: tuple[Footer, ...] = ()
+    unweighed: int = 0
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -128,6 +138,7 @@ class Preparation:
         types, reference_types = common_types(log), common_types(reference)
         check_columns(self._model, types, reference_types)
         check_latency(self._model, self._monitors, types)
+        check_weight(self._model, types, reference_types)
         check_filter(self._connection, self._model, (log, reference), rows=self._fresh)
         check_patterns(self._connection, self._model)
         slicing = self._slicing(common_types([*reference, *log]))
@@ -155,6 +166,10 @@ class Preparation:
         for monitor in self._monitors:
             requests_of(self._model, monitor, columns)
         self._notes += misfit_notes(self._model, columns)
+        unweighed = unweighed_rows(
+            self._connection, self._cache, self._model, [*reference, *log], slicing, fresh=self._fresh
+        )
+        self._notes += weight_notes(self._model, self._monitors, columns, unweighed)
         self._note_columns(columns)
         self._notes += [*pooled_notes(plan), *threshold_notes(self._model, plan)]
         numbers = {name for name, kind in plan.features.types if kind == "DOUBLE"}
@@ -173,6 +188,7 @@ class Preparation:
             reference_digest=reference_digest,
             notes=tuple(self._notes),
             label_files=tuple(labels),
+            unweighed=unweighed,
         )
 
     def _truths_that_are_numbers(self, types: Mapping[str, str], labels: Sequence[Footer]) -> list[str] | None:
@@ -275,7 +291,12 @@ class Preparation:
             start, end = (in_local(moment, rule.timezone) for moment in (model.reference.start, model.reference.end))
             reference = ReferencePeriod(start=start, end=end)
         return Slicing(
-            rule=rule, periods=_periods(rule, time), time=time, reference=reference, filter=model.logs.filter
+            rule=rule,
+            periods=_periods(rule, time),
+            time=time,
+            reference=reference,
+            filter=model.logs.filter,
+            weight=model.columns.weight,
         )
 
     def _no_time(self, column: str, kind: str) -> str:
@@ -287,9 +308,9 @@ class Preparation:
     def _reference_rows(self, log: Sequence[Footer], reference: Sequence[Footer], slicing: Slicing) -> ReferenceRows:
         """The rows of the reference; raises UserError where there are none."""
         if reference:
-            return ReferenceRows(
-                footers=tuple(reference), predicate=self._filter(), rows=sum(one.rows for one in reference)
-            )
+            count, counted = sum(one.rows for one in reference), rows_that_count(self._model)
+            whole = ReferenceRows(footers=tuple(reference), predicate=counted, rows=count)
+            return weighed_reference(self._connection, self._model, whole)
         if slicing.reference is None or slicing.time is None:
             raise UserError(
                 f"models.{self._model.id}.reference: this version compares with files of their own or with a period of the log;"
@@ -305,8 +326,8 @@ class Preparation:
         local = local_sql(slicing.time, slicing.rule.timezone)
         start, end = (literal(one.isoformat(sep=" ")) for one in (slicing.reference.start, slicing.reference.end))
         predicate = f"{local} >= timestamp {start} and {local} < timestamp {end}" if mixed else "true"
-        if self._model.logs.filter:
-            predicate = f"{predicate} and ({self._model.logs.filter})"
+        if rows_that_count(self._model) != "true":
+            predicate = f"{predicate} and {rows_that_count(self._model)}"
         footers = [footer for footer in log if footer in inside or footer in mixed] if mixed else inside
         rows = ReferenceRows(footers=tuple(footers), predicate=predicate, rows=sum(one.rows for one in inside))
         if predicate != "true" and footers:
@@ -314,7 +335,7 @@ class Preparation:
         if not rows.rows:
             raise UserError(
                 f"models.{self._model.id}.reference: no row of the log lies from {self._model.reference.start}"
-                f" to {self._model.reference.end}; choose a period that the log covers"
+                f" to {self._model.reference.end}{and_weighs(self._model)}; choose a period that the log covers"
             )
         return rows
 
@@ -330,9 +351,6 @@ class Preparation:
                     f"desk.toml: models.{self._model.id}.chunks.{key}: {rows:,} rows would be {chunks:,} chunks,"
                     f" more than {CHUNKS_AT_MOST:,}: write {way}"
                 )
-
-    def _filter(self) -> str:
-        return f"({self._model.logs.filter})" if self._model.logs.filter else "true"
 
     def _split_of(self, footer: Footer, slicing: Slicing) -> Split | None:
         """The split of all rows of a file, None where they may belong to both."""
@@ -450,6 +468,3 @@ class Preparation:
         if any(trigger.armed for trigger in self._model.triggers):
             text = "armed triggers start nothing: this version retrains by the button and the command line only"
             self._note(NoteLevel.WARNING, "trigger_unused", "triggers", text)
-        if self._model.columns.weight is not None:
-            text = "rows count once: this version does not weigh them"
-            self._note(NoteLevel.WARNING, "weight_unused", self._model.columns.weight, text)

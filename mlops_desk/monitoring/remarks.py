@@ -131,7 +131,7 @@ def _classes(model: Model, reference: ChunkRemarks, analysis: Sequence[ChunkRema
 def left_out(model: Model, prepared: Prepared, chunks: Iterable[Chunk]) -> list[DataNote]:
     """A note of the rows that belong to no chunk."""
     rows = sum(footer.rows for footer in (*prepared.log, *prepared.reference))
-    missing = rows - sum(chunk.rows for chunk in chunks)
+    missing = rows - prepared.unweighed - sum(chunk.rows for chunk in chunks)
     if missing <= 0:
         return []
     why = "have no usable timestamp" if model.logs.filter is None else "have no usable timestamp or are filtered out"

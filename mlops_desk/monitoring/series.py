@@ -26,6 +26,7 @@ from mlops_desk.monitoring.freshness import FRESHNESS, chunk_hours
 from mlops_desk.monitoring.histograms import display_histogram
 from mlops_desk.monitoring.judging import Judged, drifted_shares, judged_values, threshold_of
 from mlops_desk.monitoring.measuring import Measured, Measurer, reading_name
+from mlops_desk.monitoring.outcome_values import effective_scores_of
 from mlops_desk.monitoring.requests import DRIFT_FAMILIES, DRIFTED_SHARE, WHOLE_SEGMENT, Request, requests_of
 from mlops_desk.monitoring.slice_set import Slice, SliceSet, tables_of
 from mlops_desk.store.distributions import Histogram
@@ -129,7 +130,8 @@ class SeriesBuilder:
         body = self._cache.get([name]).get(name)
         if body is None:
             outcomes = subject.slices.reference.outcomes
-            fitted = fit_calibrator(None if outcomes is None else outcomes.scores.get(""))
+            known = None if outcomes is None else outcomes.scores.get("")
+            fitted = fit_calibrator(known, weighted=effective_scores_of(outcomes).get(""))
             self._cache.put({name: packed((fitted.scores, fitted.probabilities, fitted.rows, fitted.unusable))})
             return fitted
         scores, probabilities, rows, unusable = unpacked(body)
@@ -274,7 +276,7 @@ class SeriesBuilder:
             self._model.false_alarms_per_month, self._chunks, self._hours, self._calibrated, warn_factor
         )
         tables = [measurer.column_table(request, one) for one in slices]
-        rows = [0 if table is None else table.n for table in tables]
+        rows = [0 if table is None else round(table.effective.n) for table in tables]
 
         def chunks() -> list[ValueTable] | list[CategoryTable]:
             whole = subject.slices.reference

@@ -15,6 +15,7 @@ from msgspec import Struct
 from mlops_desk.domain.errors import UserError
 from mlops_desk.domain.metric import Definition, Direction
 from mlops_desk.metrics.catalogue import CATALOGUE
+from mlops_desk.metrics.weighting import Weighting, WeightRule, weight_rule
 from mlops_desk.resources import resource
 
 METRIC_SECTIONS = (
@@ -25,7 +26,7 @@ METRIC_SECTIONS = (
     "Conventions",
     "Source",
 )
-GUIDES = ("calibrated-thresholds", "error-bounds", "conventions", "labels-and-estimates", "fairness-reading")
+GUIDES = ("calibrated-thresholds", "error-bounds", "conventions", "labels-and-estimates", "fairness-reading", "weights")
 """Pages that are of no single metric."""
 _NAME = re.compile(r"[a-z0-9]+(?:[_-][a-z0-9]+)*")
 _DIRECTIONS = {
@@ -77,6 +78,34 @@ def nearest_page(name: str) -> str | None:
 def is_computed(name: str) -> bool:
     """Whether this version computes a metric of that id."""
     return any(one.id == name for one in CATALOGUE)
+
+
+def weight_lines(name: str) -> tuple[str, ...]:
+    """What a metric does where rows have weights, a line for each of its families that differs, and one for conventions that do."""
+    of_family = [(one.family.value, weight_rule(one)) for one in CATALOGUE if one.id == name]
+    if not of_family:
+        return ()
+    words = {family: _weight_words(rule) for family, rule in of_family}
+    told = dict.fromkeys(words.values())
+    lines = [
+        f"Weights: {text}"
+        if len(told) == 1
+        else f"Weights ({', '.join(family for family in words if words[family] == text)}): {text}"
+        for text in told
+    ]
+    first = next(one for one in CATALOGUE if one.id == name)
+    for convention in first.conventions:
+        own = _weight_words(weight_rule(first, convention))
+        if own not in told:
+            lines.append(f"Weights (convention {convention.value}): {own}")
+    return tuple(lines)
+
+
+def _weight_words(rule: WeightRule) -> str:
+    """A rule in words."""
+    if rule.refusal is not None:
+        return rule.refusal
+    return "honoured" if rule.weighting is Weighting.HONOURED else f"{rule.weighting.value}, for {rule.reason}"
 
 
 def parsed_page(markdown: str) -> HelpPage:

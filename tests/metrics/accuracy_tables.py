@@ -8,7 +8,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from mlops_desk.aggregates.expected import ExpectedPositives, ExpectedTable
-from mlops_desk.aggregates.tables import ConfusionTable, Counts, ErrorTable, GroupTable, ScoreTable, ValueTable
+from mlops_desk.aggregates.group_tables import GroupTable
+from mlops_desk.aggregates.tables import ConfusionTable, Counts, ErrorTable, ScoreTable, ValueTable
 
 Rows = NDArray[np.float64]
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from mlops_desk.aggregates.tables import GroupMeans, GroupTable
+from mlops_desk.aggregates.group_tables import GroupMeans, GroupTable
 from mlops_desk.domain.metric import Convention
 from mlops_desk.metrics import fairness, regression_fairness
 from mlops_desk.metrics.fairness import group_fairness

@@ -100,7 +100,7 @@ def test_text_of_another_shape_is_no_page(text: str) -> None:
 
 def test_command_prints_a_page(mlops_desk: CommandLine) -> None:
     assert mlops_desk("help", "roc_auc") == 0
-    assert mlops_desk.out == help_page("roc_auc").markdown
+    assert mlops_desk.out == help_page("roc_auc").markdown + "\nWeights: honoured\n"
     assert mlops_desk.err == ""
     assert mlops_desk("help", "error-bounds") == 0
     assert mlops_desk.out.startswith("# ")

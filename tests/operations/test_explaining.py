@@ -116,7 +116,12 @@ def accuracy_of(found: Explanation) -> float:
     rows = duckdb.sql(found.sql).fetchall()
     assert all(len(row) == 3 for row in rows), "prediction, label and count: accuracy looks at no score"
     labelled = [row for row in rows if row[1] is not None]
-    return sum(row[2] for row in labelled if row[0] == row[1]) / sum(row[2] for row in labelled)
+    return accuracy_of_rows(labelled)
+
+
+def accuracy_of_rows(rows: list[Any]) -> float:
+    """Of labelled rows as the SQL groups them: prediction, label, rows."""
+    return float(sum(row[2] for row in rows if row[0] == row[1]) / sum(row[2] for row in rows))
 
 
 def test_a_worse_segment_is_blamed_and_parts_sum_to_the_change(folder: Path) -> None:
@@ -190,6 +195,32 @@ def test_the_sql_holds_for_every_way_of_cutting(tmp_path: Path, chunks: str, fil
     assert found.attribution is not None
     assert found.attribution.chunk_value == pytest.approx(alert.value, abs=1e-12)
     assert accuracy_of(found) == pytest.approx(alert.value, abs=1e-12)
+
+
+def test_by_weight_the_parts_sum_to_the_weighted_change(tmp_path: Path) -> None:
+    """The accuracy that changed is weighted, so its split is, and the SQL tells weights."""
+    folder = tmp_path / "desk"
+    write(folder)
+    for file in (folder / "logs").iterdir():
+        table = pq.read_table(file)
+        weights = np.where(np.array(table["pred"]) == 1, 0.5, 2.0) * (1 + np.arange(ROWS) % 3)
+        pq.write_table(table.append_column("w", pa.array(weights)), file)
+    settings = (folder / "desk.toml").read_text()
+    monitor = '[[models.monitors]]\nmetrics = ["accuracy"]\n'
+    (folder / "desk.toml").write_text(settings.replace("protected", 'weight = "w"\nprotected') + monitor)
+    Workspace.open(folder).evaluate()
+    alert, found = why(folder, "accuracy", "performance")
+    rows = [row for row in duckdb.sql(found.sql).fetchall() if row[1] is not None]
+    weighted = sum(row[3] for row in rows if row[0] == row[1]) / sum(row[3] for row in rows)
+    assert weighted == pytest.approx(alert.value, abs=1e-12)
+    assert abs(accuracy_of_rows(rows) - weighted) > 1e-4
+    assert found.attribution is not None
+    change = found.attribution.chunk_value - found.attribution.reference_value
+    assert found.attribution.chunk_value == pytest.approx(alert.value, abs=1e-12)
+    for column in ("region", "sex"):
+        own = [one for one in found.attribution.shares if one.column == column]
+        assert sum(one.total for one in own) == pytest.approx(change, abs=1e-12)
+    assert {one.value for one in found.attribution.shares} == {"north", "south", "west", "(missing)", "f", "m"}
 
 
 def test_an_alert_of_a_segment_is_explained_in_that_segment(tmp_path: Path) -> None:
