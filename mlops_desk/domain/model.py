@@ -39,6 +39,11 @@ class Reference:
     previous_chunks: int | None = None
     expanding: bool = False
 
+    @property
+    def moves(self) -> bool:
+        """Whether each chunk has a reference of its own: chunks before it."""
+        return self.rolling is not None or self.previous_chunks is not None or self.expanding
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Labels:

@@ -16,7 +16,7 @@ from mlops_desk.domain.monitor import Monitor
 from mlops_desk.domain.progress import CancelToken
 from mlops_desk.domain.schema import Column
 from mlops_desk.domain.slicing import Chunk, Split
-from mlops_desk.domain.threshold import CalibratedThreshold, PValueThreshold
+from mlops_desk.domain.threshold import CalibratedThreshold, DeviationThreshold, PValueThreshold, QuantileThreshold
 from mlops_desk.metrics import catalogue
 from mlops_desk.metrics.estimation import Calibrator, fit_calibrator
 from mlops_desk.metrics.null import CALIBRATED
@@ -39,11 +39,17 @@ Courses = dict[str, list[float | None]]
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """All rows, or one segment: its slices, and the reference's chunks when they are asked for."""
+    """All rows, or one segment: its slices, and the reference's chunks when they are asked for.
+
+    Attributes
+    ----------
+    reference_slices : of a reference that is of one chunk only: its chunks as slices, measured where a threshold asks for them; else None.
+    """
 
     slices: SliceSet
     reference_name: str
     reference_chunks: Callable[[], ChunkTables]
+    reference_slices: Callable[[], Sequence[Slice]] | None = None
 
 
 class SeriesBuilder:
@@ -59,6 +65,7 @@ class SeriesBuilder:
         stored: Callable[[SeriesKey], Iterable[MetricValue]],
         cache: Cache,
         cancel: CancelToken,
+        newest: str | None = None,
     ) -> None:
         self._model = model
         self._monitors = monitors
@@ -67,7 +74,9 @@ class SeriesBuilder:
         self._stored = stored
         self._courses: Courses | None = None
         self._realised_courses: dict[str, Courses] = {}
-        self._newest = max((chunk.key for chunk in chunks if chunk.split is Split.ANALYSIS), default="")
+        last = max((chunk.key for chunk in chunks if chunk.split is Split.ANALYSIS), default="")
+        self._newest = last if newest is None else newest
+        self._reference_measurer: tuple[Subject, Measurer] | None = None
         self._reference_keys = [chunk.key for chunk in chunks if chunk.split is Split.REFERENCE]
         self._chunk_tables: tuple[Subject, ChunkTables] | None = None
         self._nulls = NullLimits(cache, model.id)
@@ -194,6 +203,8 @@ class SeriesBuilder:
         if key.family is Family.ESTIMATED_PERFORMANCE:
             name = reading_name(key.metric, key.group, key.class_)
             return self._realised(subject, measurer, request.monitor.min_rows).get(name, ())
+        if subject.reference_slices is not None:
+            return self._measured_course(key, request, subject, subject.reference_slices)
         slices = subject.slices.slices
         own = {
             one.chunk.key: None if value is None else value.value
@@ -203,6 +214,20 @@ class SeriesBuilder:
         if len(own) < len(self._reference_keys):
             return self._stored_course(key, subject)
         return [own.get(name) for name in self._reference_keys]
+
+    def _measured_course(
+        self, key: SeriesKey, request: Request, subject: Subject, reference_slices: Callable[[], Sequence[Slice]]
+    ) -> Sequence[float | None]:
+        """Values of a series in the chunks of a reference of one chunk only, where its limits come from them."""
+        if not isinstance(threshold_of(request, self._hours), DeviationThreshold | QuantileThreshold):
+            return ()
+        if self._reference_measurer is None or self._reference_measurer[0] is not subject:
+            along = replace(subject.slices, slices=tuple(reference_slices()))
+            calibrator = _once(lambda: self._calibrator(subject))
+            own = Measurer(self._model, self._columns, along, calibrator, self._wanted)
+            self._reference_measurer = (subject, own)
+        found = self._reference_measurer[1].measured(request).get(key, ())
+        return [None if one is None else one.value for one in found]
 
     def _realised(self, subject: Subject, measurer: Measurer, min_rows: int) -> Courses:
         """Realised performance in all reference chunks by the name of the reading, kept once it is measured."""
