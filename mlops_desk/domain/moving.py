@@ -60,7 +60,9 @@ def first_reference(found: Sequence[Preceding]) -> range:
 def words(reference: Reference) -> str:
     """A reference that moves, in words; empty for one that does not."""
     if reference.rolling is not None:
-        return f"the {reference.rolling} before each chunk"
+        periods = parse_periods(reference.rolling)
+        length = periods.unit.name.lower() if periods.count == 1 else f"{periods.count} {periods.unit.name.lower()}s"
+        return f"the {length} before each chunk"
     if reference.previous_chunks is not None:
         count = reference.previous_chunks
         return "the chunk before each chunk" if count == 1 else f"the {count} chunks before each chunk"

@@ -16,7 +16,7 @@ from mlops_desk.domain.monitor import Monitor
 from mlops_desk.domain.progress import CancelToken
 from mlops_desk.domain.schema import Column
 from mlops_desk.domain.slicing import Chunk, Split
-from mlops_desk.domain.threshold import CalibratedThreshold, DeviationThreshold, PValueThreshold, QuantileThreshold
+from mlops_desk.domain.threshold import CalibratedThreshold, PValueThreshold
 from mlops_desk.metrics import catalogue
 from mlops_desk.metrics.estimation import Calibrator, fit_calibrator
 from mlops_desk.metrics.null import CALIBRATED
@@ -27,6 +27,7 @@ from mlops_desk.monitoring.judging import Judged, drifted_shares, judged_values,
 from mlops_desk.monitoring.measuring import Measured, Measurer, reading_name
 from mlops_desk.monitoring.requests import DRIFT_FAMILIES, DRIFTED_SHARE, WHOLE_SEGMENT, Request, requests_of
 from mlops_desk.monitoring.slice_set import Slice, SliceSet, tables_of
+from mlops_desk.monitoring.thresholds import goes_by_chunks
 from mlops_desk.store.distributions import Histogram
 from mlops_desk.warehouse.cache import Cache
 from mlops_desk.warehouse.discovery import digest
@@ -199,7 +200,13 @@ class SeriesBuilder:
         measurer: Measurer,
         measurements: Sequence[Measurement | None],
     ) -> Sequence[float | None]:
-        """Values of a series in all reference chunks, in time order; of an estimate those of the realised metric."""
+        """Values of a series in all reference chunks, in time order; of an estimate those of the realised metric.
+
+        Of a reference that is of one chunk only they are left out where no limit comes from them.
+        """
+        threshold = threshold_of(request, self._hours)
+        if subject.reference_slices is not None and not goes_by_chunks(threshold, request.definition):
+            return ()
         if key.family is Family.ESTIMATED_PERFORMANCE:
             name = reading_name(key.metric, key.group, key.class_)
             return self._realised(subject, measurer, request.monitor.min_rows).get(name, ())
@@ -218,9 +225,7 @@ class SeriesBuilder:
     def _measured_course(
         self, key: SeriesKey, request: Request, subject: Subject, reference_slices: Callable[[], Sequence[Slice]]
     ) -> Sequence[float | None]:
-        """Values of a series in the chunks of a reference of one chunk only, where its limits come from them."""
-        if not isinstance(threshold_of(request, self._hours), DeviationThreshold | QuantileThreshold):
-            return ()
+        """Values of a series in the chunks of a reference that is of one chunk only."""
         if self._reference_measurer is None or self._reference_measurer[0] is not subject:
             along = replace(subject.slices, slices=tuple(reference_slices()))
             calibrator = _once(lambda: self._calibrator(subject))
