@@ -6,7 +6,6 @@ not complete yet is compared with nothing.
 
 from __future__ import annotations
 
-import calendar
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -104,7 +103,8 @@ def moved_back(moment: datetime, length: str, timezone: str) -> datetime:
         year, month = divmod(local.year * 12 + local.month - 1 - periods.months, 12)
         if year < EARLIEST.year:
             return in_utc(EARLIEST, timezone)
-        last = calendar.monthrange(year, month + 1)[1]
+        following = datetime(year + (month + 1) // 12, (month + 1) % 12 + 1, 1)  # noqa: DTZ001 - local time
+        last = (following - timedelta(days=1)).day
         return in_utc(local.replace(year=year, month=month + 1, day=min(local.day, last)), timezone)
     if periods.hours % 24:
         return moment - timedelta(hours=periods.hours)

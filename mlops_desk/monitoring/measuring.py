@@ -56,8 +56,7 @@ Along = dict[str, list[tuple[int, Reading]]]
 """Readings by metric, each with the position of its slice, in the order of the slices."""
 OfOutcomes = dict[tuple[int, int], tuple[OutcomeTables, dict[str, Measurement]]]
 """Measurements by metric, by identity of the outcomes and least rows; holding the outcomes keeps their identity theirs."""
-BY_REFERENCE = (
-    *DRIFT_FAMILIES,
+READINGS_BY_REFERENCE = (
     Family.MULTIVARIATE_DRIFT,
     Family.CONCEPT_DRIFT,
     Family.ESTIMATED_PERFORMANCE,
@@ -98,7 +97,8 @@ class Measurer:
         if request.definition.id == DRIFTED_SHARE:
             return {}
         if self._set.no_reference is not None and _needs_reference(request):
-            return {self._key(request): [untested(self._set.no_reference)] * len(self._set.slices)}
+            keys = self._from_readings(request) if family in READINGS_BY_REFERENCE else [self._key(request)]
+            return {key: [untested(self._set.no_reference)] * len(self._set.slices) for key in keys}
         if family in DRIFT_FAMILIES:
             return {self._key(request): list(self._drift(request, self._set.slices))}
         if family is Family.DATA_QUALITY:
@@ -442,7 +442,8 @@ class Measurer:
 
 def _needs_reference(request: Request) -> bool:
     """Whether a request says nothing without a reference."""
-    return request.definition.family in BY_REFERENCE or request.definition.id in QUALITY_BY_REFERENCE
+    families = (*DRIFT_FAMILIES, *READINGS_BY_REFERENCE)
+    return request.definition.family in families or request.definition.id in QUALITY_BY_REFERENCE
 
 
 def reading_name(metric: str, group: str | None, class_: str | None) -> str:

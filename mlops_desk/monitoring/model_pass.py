@@ -29,7 +29,6 @@ from mlops_desk.monitoring.known_classes import unknown_classes
 from mlops_desk.monitoring.learned import LearnedChunks
 from mlops_desk.monitoring.learning import Learning
 from mlops_desk.monitoring.moving import UNCOUNTED, OwnReferences, fingerprints, own_references
-from mlops_desk.monitoring.moving_pass import MovingPass
 from mlops_desk.monitoring.opening import Opened
 from mlops_desk.monitoring.preparation import Preparation, Prepared
 from mlops_desk.monitoring.remarks import ToldChunks, left_out
@@ -206,6 +205,8 @@ class ModelPass:
         own: OwnReferences,
     ) -> tuple[list[MetricValue], list[Histogram]]:
         """Values and histograms of chunks of which each has a reference of its own."""
+        from mlops_desk.monitoring.moving_pass import MovingPass
+
         work = MovingPass(
             model=self._model,
             tally=tally,
