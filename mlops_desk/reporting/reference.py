@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from mlops_desk.domain.model import Model
 from mlops_desk.domain.moving import preceding_chunks
 from mlops_desk.domain.slicing import Chunk, Split
+from mlops_desk.reporting.naming import chunks_text
 from mlops_desk.store.archive import Store
 
 
@@ -39,3 +40,10 @@ def reference_side(store: Store, model: Model, chunks: Sequence[Chunk]) -> Refer
     return ReferenceSide(
         split=Split.ANALYSIS, chunks=before, keys=frozenset(one.key for one in before), reason=own.reason
     )
+
+
+def reference_name(side: ReferenceSide, timezone: str) -> str:
+    """What a legend calls the reference: `Reference (Sep – Nov 2013)`."""
+    if side.chunks:
+        return f"Reference ({chunks_text(side.chunks, timezone)})"
+    return "Reference" if side.reason is None else "No reference yet"

@@ -30,7 +30,7 @@ from mlops_desk.reporting.page import (
     plain,
     read_page,
 )
-from mlops_desk.reporting.reference import reference_side
+from mlops_desk.reporting.reference import reference_name, reference_side
 from mlops_desk.reporting.tiles import LEADING, row_counts, tiles
 from mlops_desk.store.archive import Store
 
@@ -218,9 +218,7 @@ def distribution(
         analysis_rows=analysis.rows,
         reference_mean=reference.mean if numeric else None,
         analysis_mean=analysis.mean if numeric else None,
-        reference_text=f"Reference ({chunks_text(side.chunks, timezone)})"
-        if side.chunks
-        else side.reason or "Reference",
+        reference_text=reference_name(side, timezone),
         analysis_text=chunks_text(chunks, timezone),
         notes=(),
     )
