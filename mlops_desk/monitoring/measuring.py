@@ -98,6 +98,10 @@ class Measurer:
             return {}
         if self._set.no_reference is not None and _needs_reference(request):
             keys = self._from_readings(request) if family in READINGS_BY_REFERENCE else [self._key(request)]
+            if family is Family.ESTIMATED_FAIRNESS and self._model.task is Task.MULTICLASS:
+                keys = [
+                    key for key in keys if key.class_ is not None
+                ]  # of which class is not known without an estimate
             return {key: [untested(self._set.no_reference)] * len(self._set.slices) for key in keys}
         if family in DRIFT_FAMILIES:
             return {self._key(request): list(self._drift(request, self._set.slices))}

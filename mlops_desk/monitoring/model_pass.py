@@ -217,9 +217,10 @@ class ModelPass:
             cache=self._cache,
             cancel=self._cancel,
             progress=self._progress,
-            subjects_of=lambda some, named, idents, column: self._subjects_of(
-                prepared, some, named, idents, newest, column, lambda: self._learning(prepared, some)
+            subjects_of=lambda some, named, idents, column, learning: self._subjects_of(
+                prepared, some, named, idents, newest, column, learning
             ),
+            learning_of=lambda some: self._learning(prepared, some),
             whole=lambda some: self._wholes.of(some, partial(self._reference_tables, some, {}, {})),
         )
         values, histograms, notes = work.judged(list(self._tallies(prepared, tally)), stale, COUNTED_SHARE)

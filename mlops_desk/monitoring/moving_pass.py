@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 
 import msgspec
 
@@ -24,6 +25,7 @@ from mlops_desk.monitoring.chunk_facts import facts_of_chunks, new_segments
 from mlops_desk.monitoring.counting import ChunkId
 from mlops_desk.monitoring.extras import TableMemory, Tally
 from mlops_desk.monitoring.known_classes import unknown_classes
+from mlops_desk.monitoring.learning import Learning
 from mlops_desk.monitoring.moving import OwnReferences, name_of_chunks
 from mlops_desk.monitoring.preparation import Prepared
 from mlops_desk.monitoring.remarks import ToldChunks, segment_notes
@@ -34,7 +36,9 @@ from mlops_desk.store.distributions import Histogram
 from mlops_desk.warehouse.cache import Cache
 from mlops_desk.warehouse.discovery import digest
 
-SubjectsOf = Callable[[Tally, Mapping[ChunkId, Chunk], Sequence[ChunkId], str | None], list[Subject]]
+SubjectsOf = Callable[
+    [Tally, Mapping[ChunkId, Chunk], Sequence[ChunkId], str | None, Callable[[], Learning]], list[Subject]
+]
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MEASURED_SHARE = 0.9
 """Of a pass's progress, when all chunks are measured."""
@@ -49,7 +53,9 @@ class SegmentFacts(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, kw_only=True)
 class MovingPass:
-    """Judges the chunks of one model. `subjects_of` makes the subjects of some chunks of a tally, `whole` the tables of a tally's reference."""
+    """Judges the chunks of one model. `subjects_of` makes the subjects of some chunks of a tally, `learning_of` what is fitted on the
+    reference of a tally of all rows, `whole` the tables of a tally's reference.
+    """
 
     model: Model
     monitors: Sequence[Monitor]
@@ -61,6 +67,7 @@ class MovingPass:
     cancel: CancelToken
     progress: ProgressSink
     subjects_of: SubjectsOf
+    learning_of: Callable[[Tally], Learning]
     whole: Callable[[Tally], Whole]
 
     def judged(
@@ -119,12 +126,14 @@ class MovingPass:
         named = {one: replace(self.chunks[one], split=Split.REFERENCE) for one in own.chunks}
         named[ident] = self.chunks[ident]
         builder = self._builder(list(named.values()))
-        whole, _ = self.whole(self._compared(all_rows, own.chunks)).get("", (NO_FEATURES, None))
+        compared_rows = self._compared(all_rows, own.chunks)
+        learning = cache(lambda: self.learning_of(compared_rows))
+        whole, _ = self.whole(compared_rows).get("", (NO_FEATURES, None))
         ranges = {column: (table.lowest, table.highest) for column, table in whole.numeric.items() if table.n}
         subjects = []
         for column, tally in tallies:
             compared = replace(self._compared(tally, own.chunks), ranges=ranges, no_reference=own.reason)
-            subjects += self.subjects_of(compared, named, [ident], column)
+            subjects += self.subjects_of(compared, named, [ident], column, learning)
         builder.share_budget(subjects)
         return [value for subject in subjects for value in builder.values(subject)]
 
