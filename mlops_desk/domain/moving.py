@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from msgspec import Struct
 
 from mlops_desk.domain.model import Reference
 from mlops_desk.domain.periods import EARLIEST, in_local, in_utc, parse_periods
@@ -20,8 +21,7 @@ LEAST_EXPANDING = 5
 NOT_YET = "the reference is not complete yet"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Preceding:
+class Preceding(Struct, frozen=True, kw_only=True):
     """The chunks that one chunk is judged against, as places among all chunks in time order.
 
     Attributes

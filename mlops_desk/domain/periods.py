@@ -8,11 +8,12 @@ occur belong to the next (`settled`).
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
 from zoneinfo import ZoneInfo
+
+from msgspec import Struct
 
 EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - local time
 EARLIEST, LATEST = datetime(1678, 1, 1), datetime(2262, 1, 1)  # noqa: DTZ001 - local time
@@ -38,8 +39,7 @@ SHORTEST_DAYS = {Unit.MONTH: 28, Unit.QUARTER: 90, Unit.YEAR: 365}
 LONGEST_DAYS = {Unit.MONTH: 31, Unit.QUARTER: 92, Unit.YEAR: 366}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Periods:
+class Periods(Struct, frozen=True, kw_only=True):
     """Periods of `count` units, numbered through.
 
     Attributes

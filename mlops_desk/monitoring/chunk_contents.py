@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
 from functools import cached_property
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mlops_desk.aggregates.expected import ExpectedTable
 from mlops_desk.aggregates.signals import SignalTables
@@ -19,8 +21,7 @@ NO_FEATURES = FeatureTables(rows=0)
 NO_OUTCOMES = OutcomeTables(rows=0, labelled=0)
 
 
-@dataclass(frozen=True, kw_only=True)
-class ChunkContents:
+class ChunkContents(Struct, frozen=True, kw_only=True):
     """The tables of some chunks by segment value (empty for all rows), and what is told of them; `has_task` as of the model."""
 
     features: Mapping[ChunkId, Mapping[str, FeatureTables]]
@@ -44,8 +45,7 @@ class ChunkContents:
         )
 
 
-@dataclass(frozen=True)
-class ReferenceSlices:
+class ReferenceSlices(Struct, frozen=True, dict=True):
     """The chunks of a reference as slices, read when they are first asked for and then kept for all segments."""
 
     read: Callable[[], ChunkContents]

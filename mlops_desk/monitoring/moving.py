@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from mlops_desk.domain.model import Model
 from mlops_desk.domain.moving import first_reference, preceding_chunks
@@ -18,16 +19,14 @@ UNCOUNTED: Mapping[str, str] = {"outlier_rate": NEEDS_FIXED}
 """Metrics that say nothing where every chunk has a reference of its own, and why."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class OwnReference:
+class OwnReference(Struct, frozen=True, kw_only=True):
     """What one chunk is judged against: other chunks, or a reason why there is nothing."""
 
     chunks: tuple[ChunkId, ...]
     reason: str | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class OwnReferences:
+class OwnReferences(Struct, frozen=True, kw_only=True):
     """The reference of each chunk, and the first complete one, which decides how all chunks are counted and shown."""
 
     of: Mapping[ChunkId, OwnReference]

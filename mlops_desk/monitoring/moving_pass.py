@@ -7,11 +7,12 @@ what is fitted on rows (projections, classifiers, estimators of losses) reads th
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mlops_desk.aggregates.slices import FeatureTables, OutcomeTables
 from mlops_desk.domain.metric import MetricValue
@@ -51,8 +52,7 @@ class SegmentFacts(msgspec.Struct, frozen=True):
     left_out: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class MovingPass:
+class MovingPass(Struct, frozen=True, kw_only=True):
     """Judges the chunks of one model. `subjects_of` makes the subjects of some chunks of a tally, `learning_of` what is fitted on the
     reference of a tally of all rows, `whole` the tables of a tally's reference.
     """

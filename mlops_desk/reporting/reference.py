@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from mlops_desk.domain.model import Model
 from mlops_desk.domain.moving import preceding_chunks
@@ -12,8 +13,7 @@ from mlops_desk.reporting.naming import chunks_text
 from mlops_desk.store.archive import Store
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReferenceSide:
+class ReferenceSide(Struct, frozen=True, kw_only=True):
     """The chunks of a reference.
 
     Attributes
