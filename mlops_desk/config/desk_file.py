@@ -163,7 +163,7 @@ def _model(table: Table, id: str) -> Model:
         name=table.text("name", id),
         task=task,
         logs=logs,
-        reference=sections.reference(table, columns, chunks.timezone),
+        reference=sections.reference(table, columns, chunks),
         columns=columns,
         chunks=chunks,
         labels=sections.labels(table, columns),

@@ -8,7 +8,7 @@ from mlops_desk.config import values
 from mlops_desk.config.table import Table
 from mlops_desk.domain.metric import Direction
 from mlops_desk.domain.model import EXPECTED_TYPES, BusinessMetric, Expectation, Labels, Logs, Reference
-from mlops_desk.domain.periods import in_utc
+from mlops_desk.domain.periods import in_utc, parse_periods
 from mlops_desk.domain.schema import INTERSECTION, ColumnRoles, Scalar, Task
 from mlops_desk.domain.slicing import ChunkRule, Incomplete
 
@@ -43,7 +43,7 @@ def logs(model: Table) -> Logs:
     return Logs(paths=table.paths("path", 'path = "logs/**/*.parquet"'), filter=table.text("filter", None))
 
 
-def reference(model: Table, columns: ColumnRoles, timezone: str) -> Reference:
+def reference(model: Table, columns: ColumnRoles, chunks: ChunkRule) -> Reference:
     """What the analysis is compared with."""
     table = model.required_table("reference", REFERENCE_KEYS, '[models.reference] with path = "reference.parquet"')
     choices = [key for key in REFERENCE_KEYS if key != "to"]
@@ -56,16 +56,38 @@ def reference(model: Table, columns: ColumnRoles, timezone: str) -> Reference:
         case "path":
             return Reference(paths=table.paths("path", ""))
         case "from":
-            start, end = _between(table, timezone)
+            start, end = _between(table, chunks.timezone)
             return Reference(start=start, end=end)
         case "rolling":
-            return Reference(rolling=values.period(table, "rolling"))
+            return Reference(rolling=_rolling(table, chunks))
         case "previous_chunks":
             return Reference(previous_chunks=table.whole("previous_chunks", None, least=1))
         case _:
             if not table.flag("expanding", False):
                 raise table.error("expanding", "can only be true; leave it out to choose another reference")
             return Reference(expanding=True)
+
+
+def _rolling(table: Table, chunks: ChunkRule) -> str:
+    """The period before each chunk; raises UserError where no chunk can lie in it."""
+    length = values.period(table, "rolling")
+    if chunks.every is None:
+        raise table.error(
+            "rolling",
+            "needs chunks of time: cut by chunks.every, or take previous_chunks = 7 or expanding = true instead",
+        )
+    if parse_periods(length).shortest_days < parse_periods(chunks.every).longest_days and not _in_months(
+        length, chunks.every
+    ):
+        raise table.error(
+            "rolling", f"is shorter than a chunk ({chunks.every}), so no chunk lies in it: make it longer"
+        )
+    return length
+
+
+def _in_months(length: str, every: str) -> bool:
+    """Whether a period of months holds one of a chunk of months, however long the months are."""
+    return parse_periods(length).months >= parse_periods(every).months > 0
 
 
 def _between(table: Table, timezone: str) -> tuple[datetime, datetime]:

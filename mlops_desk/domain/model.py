@@ -38,6 +38,11 @@ class Reference(Struct, frozen=True, kw_only=True):
     previous_chunks: int | None = None
     expanding: bool = False
 
+    @property
+    def moves(self) -> bool:
+        """Whether each chunk has a reference of its own: chunks before it."""
+        return self.rolling is not None or self.previous_chunks is not None or self.expanding
+
 
 class Labels(Struct, frozen=True, kw_only=True):
     """Ground truth that arrives late: files with (key, target)."""

@@ -35,6 +35,8 @@ class Unit(StrEnum):
 
 MONTHS = {Unit.MONTH: 1, Unit.QUARTER: 3, Unit.YEAR: 12}
 HOURS = {Unit.HOUR: 1, Unit.DAY: 24, Unit.WEEK: 168}
+SHORTEST_DAYS = {Unit.MONTH: 28, Unit.QUARTER: 90, Unit.YEAR: 365}
+LONGEST_DAYS = {Unit.MONTH: 31, Unit.QUARTER: 92, Unit.YEAR: 366}
 
 
 class Periods(Struct, frozen=True, kw_only=True):
@@ -69,6 +71,16 @@ class Periods(Struct, frozen=True, kw_only=True):
     def seconds(self) -> float:
         """Length in seconds, of the average month where it is of months."""
         return 3600.0 * self.hours if self.hours else self.months * 365.2425 / 12 * 86400
+
+    @property
+    def shortest_days(self) -> float:
+        """Length in days of the shortest of them, changes of the clock left out."""
+        return self.hours / 24 if self.hours else SHORTEST_DAYS[self.unit] * self.count
+
+    @property
+    def longest_days(self) -> float:
+        """Length in days of the longest of them, changes of the clock left out."""
+        return self.hours / 24 if self.hours else LONGEST_DAYS[self.unit] * self.count
 
     def number_of(self, local: datetime) -> int:
         """The number of the period that holds a naive local time."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from datetime import datetime
 
+from msgspec.structs import replace
+
 from mlops_desk.aggregates.tables import CategoryTable, ValueTable
 from mlops_desk.domain.metric import Definition, Direction, Family, Measurement, untested
 from mlops_desk.metrics.intervals import measured, proportion
@@ -48,6 +50,21 @@ def unseen_rate(column: CategoryTable, reference: CategoryTable, min_rows: int =
 def out_of_range_rate(outside: int, rows: int, min_rows: int = 30) -> Measurement:
     """Share of rows whose value is below the reference's least or above its greatest finite value (infinite ones are outside)."""
     return rate(outside, rows, min_rows)
+
+
+def out_of_given_range_rate(column: ValueTable, lowest: float, highest: float, min_rows: int = 30) -> Measurement:
+    """Share of rows whose finite value is below `lowest` or above `highest`.
+
+    Of the rows in a cell that one of them lies in half count, with the greatest error that this may be.
+    """
+    few = too_few(column.rows, min_rows, "rows")
+    if few:
+        return untested(few)
+    lowers, uppers = (column.values if ends is None else ends for ends in (column.lowers, column.uppers))
+    least = int(column.counts[(uppers < lowest) | (lowers > highest)].sum())
+    most = int(column.counts[(lowers < lowest) | (uppers > highest)].sum())
+    found = proportion((least + most) / 2, column.rows)
+    return replace(found, error_bound=(most - least) / 2 / column.rows)
 
 
 def duplicate_rate(distinct: int, rows: int, min_rows: int = 30) -> Measurement:

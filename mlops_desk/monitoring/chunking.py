@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from mlops_desk.aggregates.numbering import Slicing
 from mlops_desk.domain.model import Model
+from mlops_desk.domain.moving import words
 from mlops_desk.domain.periods import EPOCH, in_local, in_utc
 from mlops_desk.domain.slicing import Chunk, Split
 from mlops_desk.monitoring.counting import ChunkId, CountedFiles, PartRecord
@@ -96,7 +97,9 @@ def _borders(
 
 
 def reference_text(model: Model, chunks: Iterable[Chunk]) -> str:
-    """The reference in words: its days, and its files where it has its own."""
+    """The reference in words: its days, and its files where it has its own; which chunks it is where it moves with them."""
+    if model.reference.moves:
+        return words(model.reference)
     known = [chunk for chunk in chunks if chunk.split is Split.REFERENCE]
     starts = [chunk.start for chunk in known if chunk.start is not None]
     ends = [chunk.end for chunk in known if chunk.end is not None]

@@ -20,6 +20,7 @@ from mlops_desk.domain.explanation import Attribution, Explanation, FoundRows, W
 from mlops_desk.domain.metric import Family
 from mlops_desk.domain.model import Desk, Model
 from mlops_desk.domain.monitor import Monitor
+from mlops_desk.domain.moving import preceding_chunks
 from mlops_desk.domain.periods import in_local
 from mlops_desk.domain.progress import CancelToken, ProgressSink
 from mlops_desk.domain.schema import INTERSECTION, Task
@@ -48,19 +49,20 @@ Result = TypeVar("Result")
 
 
 class Case(Struct, frozen=True, kw_only=True):
-    """An alert with what is needed to look into it."""
+    """An alert with what is needed to look into it; `reference` are the chunks before its own where the reference moves, else None."""
 
     alert: Alert
     chunk: Chunk
     model: Model
     prepared: Prepared
     counting: Recount
+    reference: Sequence[Chunk] | None
 
     @property
     def selection(self) -> Selection:
         """The rows of the alert's chunk, of its segment only where it is of one."""
         model, prepared = self.model, self.prepared
-        groups = self.counting.files_of(_ident(self), with_reference=False)
+        groups = self.counting.files_of(_ident(self.chunk, self.prepared), with_reference=False)
         footers = tuple(footer for some, split in groups if split in (None, self.chunk.split) for footer in some)
         if not footers:
             raise UserError(
@@ -95,9 +97,14 @@ def looked_into(
 ) -> Result:
     """What a look into an alert finds; raises UserError where its chunk is gone or cannot be read, WorkspaceBusy."""
     model = desk.model(alert.model)
-    chunk = next((one for one in store.chunks(model.id, Split.ANALYSIS) if one.key == alert.last_chunk), None)
+    chunks = store.chunks(model.id, Split.ANALYSIS)
+    chunk = next((one for one in chunks if one.key == alert.last_chunk), None)
     if chunk is None:
         raise UserError(f"alert {alert.id}: the log has no rows of its chunk {alert.last_chunk} any more")
+    before = None
+    if model.reference.moves:
+        places = preceding_chunks(model.reference, chunks, model.chunks.timezone)[chunk.index].places
+        before = [chunks[place] for place in places]
 
     def look_at(opened: Opened) -> Result:
         preparation = Preparation(opened.connection, opened.cache, model, monitors_of(model), broken=opened.broken)
@@ -109,8 +116,9 @@ def looked_into(
             prepared=prepared,
             progress=progress,
             cancel=cancel,
+            reference=None if before is None else {_ident(one, prepared) for one in before},
         )
-        return look(Case(alert=alert, chunk=chunk, model=model, prepared=prepared, counting=counting))
+        return look(Case(alert=alert, chunk=chunk, model=model, prepared=prepared, counting=counting, reference=before))
 
     broken = {Path(note.place): note.text for note in store.notes(model.id) if note.code == "file_quarantined"}
     with _cache_folder(desk) as folder:
@@ -131,21 +139,22 @@ def _cache_folder(desk: Desk) -> Iterator[Path]:
 def explanation(case: Case, store: Store) -> Explanation:
     """What speaks for the cause of an alert; sentences on bins are left to whoever words them."""
     alert, model = case.alert, case.model
-    columns, performance = ranked_columns(store, model, alert)
+    keys = None if case.reference is None else {one.key for one in case.reference}
+    columns, performance = ranked_columns(store, model, alert, keys)
     attribution: Attribution | None = None
     weak: tuple[WeakSlice, ...] = ()
     if alert.key.family in ABOUT_ACCURACY and alert.key.segment is None:
         names = [one.column for one in columns]
-        attribution = attributed(case.counting, _ident(case), names)
-        weak = weak_slices_of(case.counting, _ident(case), names)
+        attribution = attributed(case.counting, _ident(case.chunk, case.prepared), names)
+        weak = weak_slices_of(case.counting, _ident(case.chunk, case.prepared), names)
     return Explanation(
         alert=alert,
         chunk=case.chunk,
-        reference_value=reference_mean(store, model, alert.key),
+        reference_value=reference_mean(store, model, alert.key, keys),
         columns=columns,
         performance=performance,
         moves=(),
-        groups=group_values(case.counting, _ident(case), alert, _min_group_rows(case)),
+        groups=group_values(case.counting, _ident(case.chunk, case.prepared), alert, _min_group_rows(case)),
         attribution=attribution,
         weak=weak,
         sql=counted_sql(case.selection, _columns_behind(case), _weight_behind(case)),
@@ -165,12 +174,12 @@ def found_rows(case: Case, limit: int) -> FoundRows:
     return FoundRows(names=tuple(names), rows=tuple(rows))
 
 
-def _ident(case: Case) -> tuple[Split, int]:
-    """How counting numbers the alert's chunk."""
-    periods = case.prepared.slicing.periods
-    if periods is None or case.chunk.start is None:
-        return case.chunk.split, case.chunk.index
-    return case.chunk.split, periods.number_of(in_local(case.chunk.start, periods.timezone))
+def _ident(chunk: Chunk, prepared: Prepared) -> tuple[Split, int]:
+    """How counting numbers a chunk."""
+    periods = prepared.slicing.periods
+    if periods is None or chunk.start is None:
+        return chunk.split, chunk.index
+    return chunk.split, periods.number_of(in_local(chunk.start, periods.timezone))
 
 
 def _min_group_rows(case: Case) -> int:
@@ -216,10 +225,15 @@ def _telling(case: Case, selection: Selection) -> str | None:
         return f"{expressions.plain(key.column)} is null"
     if key.family is Family.DATA_QUALITY and key.column in known and key.metric == "out_of_range_rate":
         plan = next((one for one in case.prepared.plan.features.numeric if one.column == key.column), None)
-        if plan is None or plan.lowest is None or plan.highest is None:
+        if plan is None:
+            return None
+        ends = plan.lowest, plan.highest
+        if case.reference is not None:
+            ends = case.counting.range_in_reference(plan.column) or (None, None)
+        if None in ends:
             return None
         number = expressions.number(plan.column)
-        return f"({number} < {plan.lowest!r} or {number} > {plan.highest!r})"
+        return f"({number} < {ends[0]!r} or {number} > {ends[1]!r})"
     if key.family is Family.PERFORMANCE and case.model.task is not Task.REGRESSION and roles.prediction and target:
         labels = selection.label_expressions
         outcome = case.prepared.plan.outcome

@@ -10,10 +10,9 @@ from msgspec.structs import replace
 from mlops_desk.aggregates.packing import packed, unpacked
 from mlops_desk.aggregates.plan import ScanPlan
 from mlops_desk.aggregates.signals import SignalTables
-from mlops_desk.aggregates.slices import FeatureTables, together
+from mlops_desk.aggregates.slices import FeatureTables, OutcomeTables, together
 from mlops_desk.domain.metric import Measurement, untested
 from mlops_desk.domain.model import Model
-from mlops_desk.domain.slicing import Split
 from mlops_desk.metrics.structure import schema_changes
 from mlops_desk.monitoring.answers import Answers, Told
 from mlops_desk.monitoring.counting import ChunkId, CountedFiles, Counter
@@ -23,20 +22,68 @@ from mlops_desk.monitoring.requests import LABEL_LAG, SCHEMA_CHANGES
 from mlops_desk.warehouse.cache import Cache
 from mlops_desk.warehouse.connection import Connection
 
+Chunks = Mapping[ChunkId, Sequence[str]]
+"""The files of some chunks."""
+
+
+class TableMemory:
+    """Tables of chunks that are asked for more than once, read together at the beginning."""
+
+    def __init__(self, counter: Counter, files: CountedFiles, chunks: Chunks) -> None:
+        self._features = counter.features(files, chunks)
+        self._outcomes = counter.outcomes(files, chunks)
+        self._signals = counter.signals(files, chunks)
+
+    def features(self, chunks: Chunks) -> dict[ChunkId, dict[str, FeatureTables]]:
+        """The features' half of some of the chunks."""
+        return {chunk: self._features[chunk] for chunk in chunks}
+
+    def outcomes(self, chunks: Chunks) -> dict[ChunkId, dict[str, OutcomeTables]]:
+        """The outcomes' half of some of the chunks."""
+        return {chunk: self._outcomes[chunk] for chunk in chunks}
+
+    def signals(self, chunks: Chunks) -> dict[ChunkId, dict[str, SignalTables]]:
+        """The signals of some of the chunks."""
+        return {chunk: self._signals[chunk] for chunk in chunks}
+
 
 class Tally(Struct, frozen=True, kw_only=True):
     """The files of a model counted under one plan.
 
     Attributes
     ----------
-    by_chunk : the files of each chunk. reference_name : names everything that the tables of the reference depend on.
+    by_chunk : the files of each chunk. reference : those of the chunks that the others are compared with.
+    reference_name : names everything that the tables of the reference depend on. memory : tables that were read already, where they are kept.
+    ranges : of a reference that is of one chunk only: least and greatest value of each numeric column; else None.
+    no_reference : why that chunk has none yet.
     """
 
     plan: ScanPlan
     counter: Counter
     files: CountedFiles
     by_chunk: dict[ChunkId, list[str]]
+    reference: Mapping[ChunkId, list[str]]
     reference_name: str
+    memory: TableMemory | None = None
+    ranges: Mapping[str, tuple[float, float]] | None = None
+    no_reference: str | None = None
+
+    @property
+    def moves(self) -> bool:
+        """Whether the reference is of one chunk only."""
+        return self.ranges is not None
+
+    def features(self, chunks: Chunks) -> dict[ChunkId, dict[str, FeatureTables]]:
+        """The features' half of some chunks by segment value."""
+        return self.memory.features(chunks) if self.memory else self.counter.features(self.files, chunks)
+
+    def outcomes(self, chunks: Chunks) -> dict[ChunkId, dict[str, OutcomeTables]]:
+        """The outcomes' half of some chunks by segment value."""
+        return self.memory.outcomes(chunks) if self.memory else self.counter.outcomes(self.files, chunks)
+
+    def signals(self, chunks: Chunks) -> dict[ChunkId, dict[str, SignalTables]]:
+        """The signals of some chunks by segment value."""
+        return self.memory.signals(chunks) if self.memory else self.counter.signals(self.files, chunks)
 
 
 class Extras:
@@ -102,7 +149,7 @@ class Extras:
         """Changes of the files' columns, and how far labels lag behind."""
         tally, prepared = self._tally, self._prepared
         of_file = {footer.file.fingerprint: footer.columns for footer in (*prepared.reference, *prepared.log)}
-        names = {file for (split, _), own in tally.by_chunk.items() if split is Split.REFERENCE for file in own}
+        names = {file for own in tally.reference.values() for file in own}
         reference = [of_file[file] for file in names]
         roles, labels = self._model.columns, self._model.labels
         left_out = [*roles.ignore, roles.target or "", labels.target if labels else ""]
@@ -125,9 +172,8 @@ class Extras:
         body = None if self._fresh else self._cache.get([key]).get(key)
         if body is None:
             pieces: dict[str, list[SignalTables]] = {}
-            for chunk, files in tally.by_chunk.items():
-                of_chunk = tally.counter.signals(tally.files, {chunk: files}) if chunk[0] is Split.REFERENCE else {}
-                for segment, tables in of_chunk.get(chunk, {}).items():
+            for chunk, files in tally.reference.items():
+                for segment, tables in tally.signals({chunk: files})[chunk].items():
                     pieces.setdefault(segment, []).append(replace(tables, repeats=None))
             body = packed({segment: together(some) for segment, some in pieces.items()})
             self._cache.put({key: body})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import reduce
 from operator import add
 
@@ -10,7 +10,6 @@ from msgspec import Struct, field
 
 from mlops_desk.aggregates.sums import RowSums
 from mlops_desk.domain.metric import Measurement
-from mlops_desk.domain.slicing import Split
 from mlops_desk.metrics.direct_loss import LossEstimator
 from mlops_desk.metrics.separability import NO_DRIFT
 from mlops_desk.monitoring.counting import ChunkId
@@ -47,6 +46,7 @@ class LearnedChunks(Struct, frozen=True, kw_only=True):
     separability: Mapping[ChunkId, Measurement] = field(default_factory=dict)
     losses: Mapping[ChunkId, BySegment] = field(default_factory=dict)
     estimator: LossEstimator | None = None
+    reference_chunks: Collection[ChunkId] = ()
 
     def of(self, chunk: ChunkId, segment: str) -> Learned:
         """What they say of a chunk, or a segment of it."""
@@ -61,15 +61,14 @@ class LearnedChunks(Struct, frozen=True, kw_only=True):
     def reference(self, segment: str) -> Learned:
         """What they say of the whole reference, or a segment of it."""
         return Learned(
-            errors=_reference_sums(self.errors, segment),
+            errors=self._reference_sums(self.errors, segment),
             no_projection=self.no_projection,
             separability=Measurement(NO_DRIFT) if self.separability else None,
-            losses=_reference_sums(self.losses, segment),
+            losses=self._reference_sums(self.losses, segment),
             estimator=self.estimator,
         )
 
-
-def _reference_sums(sums: Mapping[ChunkId, BySegment], segment: str) -> RowSums | None:
-    """The sums over all reference chunks."""
-    found = [own[segment] for (split, _), own in sums.items() if split is Split.REFERENCE and segment in own]
-    return reduce(add, found) if found else None
+    def _reference_sums(self, sums: Mapping[ChunkId, BySegment], segment: str) -> RowSums | None:
+        """The sums over all reference chunks."""
+        found = [own[segment] for chunk, own in sums.items() if chunk in self.reference_chunks and segment in own]
+        return reduce(add, found) if found else None

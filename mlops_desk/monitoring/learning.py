@@ -16,10 +16,10 @@ from mlops_desk.domain.metric import Family
 from mlops_desk.domain.model import Model
 from mlops_desk.domain.monitor import Monitor
 from mlops_desk.domain.schema import Task
-from mlops_desk.domain.slicing import Split
 from mlops_desk.metrics.reconstruction import PCA_RECONSTRUCTION
 from mlops_desk.metrics.separability import DOMAIN_CLASSIFIER_AUC
-from mlops_desk.monitoring.counting import ChunkId, CountedFiles
+from mlops_desk.monitoring.counting import ChunkId
+from mlops_desk.monitoring.extras import Tally
 from mlops_desk.monitoring.learned import BySegment, LearnedChunks
 from mlops_desk.monitoring.loss_fitting import FittedLosses, losses_of
 from mlops_desk.monitoring.preparation import Prepared
@@ -44,13 +44,13 @@ class Learning:
         model: Model,
         monitors: Sequence[Monitor],
         prepared: Prepared,
-        files: CountedFiles,
+        tally: Tally,
         tables: Callable[[], FeatureTables],
         tell: Callable[[int], None],
         *,
         fresh: bool,
     ) -> None:
-        self._files = files
+        self._files = files = tally.files
         self._least_rows: dict[str, int] = {}
         self._estimates = False
         asked = (request for one in monitors for request in requests_of(model, one, prepared.columns))
@@ -63,14 +63,14 @@ class Learning:
         self._row_pass: Callable[[ScanPlan], RowPass] = lambda plan: RowPass(
             connection, cache, model.id, prepared, plan, tell
         )
-        reference = {chunk: some for chunk, some in files.by_chunk().items() if chunk[0] is Split.REFERENCE}
-        own = sorted({file for some in reference.values() for file in some})
-        name = digest((), prepared.plan.feature_digest, prepared.order, *(files.features[file] for file in own))
+        own = sorted({file for some in tally.reference.values() for file in some})
+        of = (prepared.plan.feature_digest, prepared.order, repr(sorted(tally.reference)))
+        name = digest((), *of, *(files.features[file] for file in own))
         self._study = Study(
             model=model,
             prepared=prepared,
             cache=cache,
-            chunks=reference,
+            chunks=tally.reference,
             tables=tables,
             rows=self._row_pass(prepared.plan),
             name=name,
@@ -84,7 +84,7 @@ class Learning:
 
     def learned(self, plan: ScanPlan, chunks: Files) -> LearnedChunks:
         """What is learned of some chunks (and of the reference) by the segments of a plan."""
-        found = LearnedChunks()
+        found = LearnedChunks(reference_chunks=self._study.chunks.keys())
         if PCA_RECONSTRUCTION in self._least_rows:
             unusable = self._projection.projection.unusable
             sums = {} if unusable is not None else self._sums(plan, chunks, self._projection.scorer)

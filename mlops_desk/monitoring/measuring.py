@@ -49,6 +49,7 @@ from mlops_desk.monitoring.requests import (
     DRIFTED_SHARE,
     DUPLICATE_RATE,
     EXPECTATION_FAILURES,
+    SCHEMA_CHANGES,
     Request,
     target_column,
 )
@@ -63,6 +64,14 @@ Along = dict[str, list[tuple[int, Reading]]]
 """Readings by metric, each with the position of its slice, in the order of the slices."""
 OfOutcomes = dict[tuple[int, int], tuple[OutcomeTables, dict[str, Measurement]]]
 """Measurements by metric, by identity of the outcomes and least rows; holding the outcomes keeps their identity theirs."""
+READINGS_BY_REFERENCE = (
+    Family.MULTIVARIATE_DRIFT,
+    Family.CONCEPT_DRIFT,
+    Family.ESTIMATED_PERFORMANCE,
+    Family.ESTIMATED_FAIRNESS,
+)
+QUALITY_BY_REFERENCE = ("unseen_rate", "out_of_range_rate", CONSTANT_COLUMNS, SCHEMA_CHANGES)
+"""Families, and metrics of data quality, that say nothing without a reference."""
 OF_CLASSES = (Family.PERFORMANCE, Family.ESTIMATED_PERFORMANCE)
 """Families with readings of single classes, of which a slice of too few rows has none."""
 EMPTY_VALUES = "the rows at hand have no such column"
@@ -103,6 +112,13 @@ class Measurer:
         family = request.definition.family
         if request.definition.id == DRIFTED_SHARE:
             return {}
+        if self._set.no_reference is not None and _needs_reference(request):
+            keys = self._from_readings(request) if family in READINGS_BY_REFERENCE else [self._key(request)]
+            if family is Family.ESTIMATED_FAIRNESS and self._model.task is Task.MULTICLASS:
+                keys = [
+                    key for key in keys if key.class_ is not None
+                ]  # of which class is not known without an estimate
+            return {key: [untested(self._set.no_reference)] * len(self._set.slices) for key in keys}
         if family in DRIFT_FAMILIES:
             return {self._key(request): list(self._drift(request, self._set.slices))}
         if family is Family.DATA_QUALITY:
@@ -214,6 +230,8 @@ class Measurer:
             if metric == "out_of_range_rate":
                 if self._is_empty(request):
                     return untested("the reference has no values")
+                if self._set.ranges is not None:
+                    return quality.out_of_given_range_rate(table, *self._set.ranges[column], min_rows)
                 return quality.out_of_range_rate(one.features.outside.get(column, 0), table.rows, min_rows)
             return quality.nan_rate(table, min_rows) if metric == "nan_rate" else quality.infinite_rate(table, min_rows)
         reference = self.column_table(request, self._set.reference)
@@ -419,6 +437,12 @@ class Measurer:
                 one.expected, attribute, monitor.min_group_rows, monitor.convention, self._wanted
             )
         return untested_fairness(reason or "no row has a group, a score and a prediction", groups, self._wanted)
+
+
+def _needs_reference(request: Request) -> bool:
+    """Whether a request says nothing without a reference."""
+    families = (*DRIFT_FAMILIES, *READINGS_BY_REFERENCE)
+    return request.definition.family in families or request.definition.id in QUALITY_BY_REFERENCE
 
 
 def reading_name(metric: str, group: str | None, class_: str | None) -> str:

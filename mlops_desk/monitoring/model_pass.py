@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -10,9 +10,8 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
-from mlops_desk.aggregates.packing import packed, unpacked
 from mlops_desk.aggregates.plan import ScanPlan
-from mlops_desk.aggregates.slices import FeatureTables, OutcomeTables, together
+from mlops_desk.aggregates.slices import FeatureTables, OutcomeTables
 from mlops_desk.domain.errors import UserError
 from mlops_desk.domain.metric import MetricValue, SeriesKey
 from mlops_desk.domain.monitor import Monitor
@@ -20,6 +19,7 @@ from mlops_desk.domain.overview import DataNote
 from mlops_desk.domain.progress import CancelToken, Progress, ProgressSink
 from mlops_desk.domain.slicing import Chunk, Split
 from mlops_desk.monitoring.alerting import AlertRule
+from mlops_desk.monitoring.chunk_contents import NO_FEATURES, NO_OUTCOMES, ChunkContents, ReferenceSlices
 from mlops_desk.monitoring.chunk_facts import new_segments, watched_segments
 from mlops_desk.monitoring.chunking import chunks_now, newest_row, reference_text, versions_of
 from mlops_desk.monitoring.counting import ChunkId, Counter
@@ -28,7 +28,9 @@ from mlops_desk.monitoring.extras import Extras, Tally
 from mlops_desk.monitoring.freshness import chunk_hours
 from mlops_desk.monitoring.inputs import Inputs, configuration_digest
 from mlops_desk.monitoring.known_classes import unknown_classes
+from mlops_desk.monitoring.learned import LearnedChunks
 from mlops_desk.monitoring.learning import Learning
+from mlops_desk.monitoring.moving import UNCOUNTED, OwnReferences, fingerprints, own_references
 from mlops_desk.monitoring.opening import Opened
 from mlops_desk.monitoring.preparation import Preparation, Prepared
 from mlops_desk.monitoring.remarks import ToldChunks, left_out
@@ -37,6 +39,7 @@ from mlops_desk.monitoring.rules import rules_of
 from mlops_desk.monitoring.series import ChunkTables, SeriesBuilder, Subject
 from mlops_desk.monitoring.signals import watches_signals
 from mlops_desk.monitoring.slice_set import Slice, SliceSet
+from mlops_desk.monitoring.whole_reference import WholeReferences
 from mlops_desk.store.archive import Store
 from mlops_desk.store.distributions import Histogram
 from mlops_desk.store.records import LogSummary
@@ -114,7 +117,7 @@ class ModelPass:
         self._rows_told = 0
         self._rows_scanned = 0
         self._rows_learned = 0
-        self._references: dict[str, dict[str, tuple[FeatureTables, OutcomeTables | None]]] = {}
+        self._wholes = WholeReferences(self._cache, self._model.id, fresh=full)
         self._notes: list[DataNote] = []
 
     def run(self) -> Found:
@@ -131,7 +134,8 @@ class ModelPass:
         chunks = chunks_now(tally.files, tally.by_chunk, prepared.slicing, newest)
         self._refuse_one_side(self._opened.inputs, chunks, broken)
         base = digest((), configuration_digest(self._model), tally.reference_name)
-        names = {ident: digest((), base, tally.files.chunk_fingerprint(tally.by_chunk[ident])) for ident in chunks}
+        own = None if not self._model.reference.moves else own_references(self._model, chunks)
+        names = fingerprints(base, tally.files, tally.by_chunk, chunks, own)
         last = max((ident for ident in chunks if ident[0] is Split.ANALYSIS), default=None)
         fronts = self._extras(prepared, tally).fronts()
         fronted = {i: f"{name}:{fronts[i]}" if i in fronts else name for i, name in names.items()}
@@ -139,27 +143,10 @@ class ModelPass:
         known = {split: self._store.chunk_fingerprints(self._model.id, split) for split in Split}
         stale = [i for i, one in chunks.items() if self._full or known[one.split].get(one.key) != marked[i]]
         renewed = [i for i in stale if self._full or _plain(known[i[0]].get(chunks[i].key)) != names[i]]
-        builder = SeriesBuilder(
-            model=self._model,
-            monitors=self._monitors,
-            columns=prepared.columns,
-            chunks=tuple(chunks.values()),
-            stored=self._stored,
-            cache=self._cache,
-            cancel=self._cancel,
-        )
-        values: list[MetricValue] = []
-        histograms: list[Histogram] = []
-        subjects = self._subjects(prepared, tally, chunks, stale, newest, self._learning(prepared, tally))
-        builder.share_budget(subjects)
-        for index, subject in enumerate(subjects):
-            self._cancel.raise_if_cancelled()
-            values += builder.values(subject, partial(self._tell_measured, subject, index, len(subjects)))
-            if subject.slices.segment is None:
-                histograms = builder.histograms(subject)
-                self._notes += unknown_classes(self._model, subject.slices, prepared.classes)
-        if subjects:
-            builder.keep_courses(subjects[0], values)
+        if own is None:
+            values, histograms = self._judged(prepared, tally, chunks, stale, newest)
+        else:
+            values, histograms = self._judged_one_by_one(prepared, tally, chunks, stale, newest, own)
         rows = sum(footer.rows for footer in (*prepared.log, *prepared.reference))
         return Found(
             chunks=tuple(chunks.values()),
@@ -176,6 +163,70 @@ class ModelPass:
             reference_text=reference_text(self._model, chunks.values()),
             rule_of=rules_of(self._model, self._monitors, chunk_hours(self._model)),
         )
+
+    def _judged(
+        self,
+        prepared: Prepared,
+        tally: Tally,
+        chunks: Mapping[ChunkId, Chunk],
+        stale: Sequence[ChunkId],
+        newest: datetime | None,
+    ) -> tuple[list[MetricValue], list[Histogram]]:
+        """Values and histograms of chunks that are all compared with one reference."""
+        builder = SeriesBuilder(
+            model=self._model,
+            monitors=self._monitors,
+            columns=prepared.columns,
+            chunks=tuple(chunks.values()),
+            stored=self._stored,
+            cache=self._cache,
+            cancel=self._cancel,
+        )
+        values: list[MetricValue] = []
+        histograms: list[Histogram] = []
+        subjects = self._subjects(prepared, tally, chunks, stale, newest)
+        builder.share_budget(subjects)
+        for index, subject in enumerate(subjects):
+            self._cancel.raise_if_cancelled()
+            values += builder.values(subject, partial(self._tell_measured, subject, index, len(subjects)))
+            if subject.slices.segment is None:
+                histograms = builder.histograms(subject)
+                self._notes += unknown_classes(self._model, subject.slices, prepared.classes)
+        if subjects:
+            builder.keep_courses(subjects[0], values)
+        return values, histograms
+
+    def _judged_one_by_one(
+        self,
+        prepared: Prepared,
+        tally: Tally,
+        chunks: Mapping[ChunkId, Chunk],
+        stale: Sequence[ChunkId],
+        newest: datetime | None,
+        own: OwnReferences,
+    ) -> tuple[list[MetricValue], list[Histogram]]:
+        """Values and histograms of chunks of which each has a reference of its own."""
+        from mlops_desk.monitoring.moving_pass import MovingPass
+
+        work = MovingPass(
+            model=self._model,
+            tally=tally,
+            monitors=self._monitors,
+            prepared=prepared,
+            chunks=chunks,
+            own=own,
+            cache=self._cache,
+            cancel=self._cancel,
+            progress=self._progress,
+            subjects_of=lambda some, named, idents, column, learning: self._subjects_of(
+                prepared, some, named, idents, newest, column, learning
+            ),
+            learning_of=lambda some: self._learning(prepared, some),
+            whole=lambda some: self._wholes.of(some, partial(self._reference_tables, some, {}, {})),
+        )
+        values, histograms, notes = work.judged(list(self._tallies(prepared, tally)), stale, COUNTED_SHARE)
+        self._notes += notes
+        return values, histograms
 
     def _tell_measured(self, subject: Subject, index: int, subjects: int, part: float) -> None:
         """Tells which part of a subject, of some, is measured."""
@@ -223,8 +274,11 @@ class ModelPass:
         if plan.segment is None:
             self._rows_scanned = files.rows_scanned
         by_chunk = files.by_chunk()
-        names = [files.chunk_fingerprint(some) for ident, some in by_chunk.items() if ident[0] is Split.REFERENCE]
-        return Tally(plan=plan, counter=counter, files=files, by_chunk=by_chunk, reference_name=digest((), *names))
+        reference = {ident: some for ident, some in by_chunk.items() if ident[0] is Split.REFERENCE}
+        name = digest((), *(files.chunk_fingerprint(some) for some in reference.values()))
+        return Tally(
+            plan=plan, counter=counter, files=files, by_chunk=by_chunk, reference=reference, reference_name=name
+        )
 
     def _learning(self, prepared: Prepared, tally: Tally) -> Learning:
         """What is fitted on the reference, when a monitor asks for it."""
@@ -236,7 +290,7 @@ class ModelPass:
 
         def tables() -> FeatureTables:
             of_chunks = partial(self._reference_tables, tally, {}, {})
-            return self._reference(tally, of_chunks).get("", (NO_FEATURES, None))[0]
+            return self._wholes.of(tally, of_chunks).get("", (NO_FEATURES, None))[0]
 
         return Learning(
             self._connection,
@@ -244,7 +298,7 @@ class ModelPass:
             self._model,
             self._monitors,
             prepared,
-            tally.files,
+            tally,
             tables,
             tell,
             fresh=self._full,
@@ -252,9 +306,15 @@ class ModelPass:
 
     def _refuse_one_side(self, inputs: Inputs, chunks: Mapping[ChunkId, Chunk], broken: Mapping[Path, str]) -> None:
         """Raises UserError where there is no reference or nothing to compare with it."""
-        for split in Split:
+        for split in (Split.ANALYSIS,) if self._model.reference.moves else Split:
             if not any(ident[0] is split for ident in chunks):
-                what = "reference" if split is Split.REFERENCE else "log beyond the reference"
+                what = (
+                    "log"
+                    if self._model.reference.moves
+                    else "reference"
+                    if split is Split.REFERENCE
+                    else "log beyond the reference"
+                )
                 hint = "are all timestamps NULL, or does the filter leave none?"
                 if split is Split.ANALYSIS and self._model.reference.start is not None:
                     hint = "the reference period takes in all of it; let it end earlier"
@@ -269,20 +329,24 @@ class ModelPass:
         chunks: Mapping[ChunkId, Chunk],
         stale: Sequence[ChunkId],
         newest: datetime | None,
-        learning: Learning,
     ) -> list[Subject]:
         """All rows, and every segment that a monitor asks for."""
-        wanted = list(dict.fromkeys(name for monitor in self._monitors for name in monitor.segments))
-        subjects = []
-        for name in wanted:
+        learning = self._learning(prepared, tally)
+        return [
+            subject
+            for column, own in self._tallies(prepared, tally)
+            for subject in self._subjects_of(prepared, own, chunks, stale, newest, column, lambda: learning)
+        ]
+
+    def _tallies(self, prepared: Prepared, tally: Tally) -> Iterator[tuple[str | None, Tally]]:
+        """The tally of all rows (of no column), and one for every column by whose values a monitor asks for segments."""
+        for name in dict.fromkeys(name for monitor in self._monitors for name in monitor.segments):
             if name == WHOLE_SEGMENT:
-                subjects += self._subjects_of(prepared, tally, chunks, stale, newest, None, learning)
+                yield None, tally
                 continue
             watched = watches_signals(self._model, self._monitors, prepared.columns, name)
             plan = replace(prepared.plan, segment=name, signals=prepared.plan.signals if watched else None)
-            own = self._tally(prepared, plan)
-            subjects += self._subjects_of(prepared, own, chunks, stale, newest, name, learning)
-        return subjects
+            yield name, self._tally(prepared, plan)
 
     def _subjects_of(
         self,
@@ -292,43 +356,59 @@ class ModelPass:
         stale: Sequence[ChunkId],
         newest: datetime | None,
         column: str | None,
-        learning: Learning,
+        learning: Callable[[], Learning],
     ) -> list[Subject]:
         """The subjects of one plan: one for all rows, or one for each value of the segment column."""
         some = {ident: tally.by_chunk.get(ident, []) for ident in stale}
-        features, outcomes = tally.counter.features(tally.files, some), tally.counter.outcomes(tally.files, some)
+        features, outcomes = tally.features(some), tally.outcomes(some)
         of_reference = partial(self._reference_tables, tally, features, outcomes)
-        reference = self._reference(tally, of_reference)
-        signals = tally.counter.signals(tally.files, some)
+        reference = self._wholes.of(tally, of_reference)
+        signals = tally.signals(some)
         extras = self._extras(prepared, tally)
         known, answers = extras.reference_signals(), extras.answers(some, features, signals)
         own_values = {ident: [*tables] for ident, tables in features.items()}
         if column is not None:
             own_values = {ident: new_segments(tables, reference)[0] for ident, tables in features.items()}
-        told = ToldChunks(self._cache, self._model, tally.counter, tally.files, tally.by_chunk, tally.reference_name)
-        self._notes += told.notes(reference, features, outcomes, column)
+        if not tally.moves:
+            told = ToldChunks(
+                self._cache, self._model, tally.counter, tally.files, tally.by_chunk, tally.reference_name
+            )
+            self._notes += told.notes(reference, features, outcomes, column)
         chosen = watched_segments({name: one.rows for name, (one, _) in reference.items()})
         segments = sorted({*chosen, *(name for own in own_values.values() for name in own)})
         has_task = self._model.task is not None
         counter = self._expected(prepared, tally, reference, some, column)
         expected = {} if counter is None else counter.expected(some)
-        expected_whole = {} if counter is None else counter.whole(_reference_files(tally))
-        learned = learning.learned(tally.plan, some)
+        expected_whole = {} if counter is None else counter.whole(tally.reference)
+        learned = LearnedChunks() if tally.no_reference else learning().learned(tally.plan, some)
+        contents = ChunkContents(
+            features=features,
+            outcomes=outcomes,
+            signals=signals,
+            answers=answers,
+            expected=expected,
+            learned=learned,
+            has_task=has_task,
+        )
+
+        def contents_of_reference() -> ChunkContents:
+            features, outcomes = of_reference()
+            signals = tally.signals(tally.reference)
+            return ChunkContents(
+                features=features,
+                outcomes=outcomes,
+                signals=signals,
+                answers=extras.answers(tally.reference, features, signals),
+                expected={} if counter is None else counter.expected(tally.reference),
+                learned=learning().learned(tally.plan, tally.reference),
+                has_task=has_task,
+            )
+
+        apart = ReferenceSlices(contents_of_reference, chunks, tuple(tally.reference))
         found = []
         for segment in segments:
             own = stale if segment in reference else [ident for ident in stale if segment in own_values[ident]]
-            slices = tuple(
-                Slice(
-                    chunk=chunks[ident],
-                    features=features[ident].get(segment, NO_FEATURES),
-                    outcomes=outcomes[ident].get(segment, NO_OUTCOMES) if has_task else None,
-                    expected=expected.get(ident, {}).get(segment),
-                    learned=learned.of(ident, segment),
-                    signals=signals[ident].get(segment),
-                    answers=answers[ident].get(segment, {}),
-                )
-                for ident in own
-            )
+            slices = tuple(contents.slice(chunks[ident], ident, segment) for ident in own)
             whole = reference.get(segment, (NO_FEATURES, NO_OUTCOMES if has_task else None))
             base = Slice(
                 chunk=_whole_chunk(whole[0].rows),
@@ -345,11 +425,18 @@ class ModelPass:
                 reference=base,
                 newest=newest,
                 now=self._now,
-                reasons=extras.reasons,
+                reasons={**extras.reasons, **UNCOUNTED} if tally.moves else extras.reasons,
                 class_calibrators=None if counter is None else counter.calibrators.get(segment),
+                ranges=tally.ranges,
+                no_reference=tally.no_reference,
             )
-            chunks_of = partial(_chunk_tables, of_reference, segment)
-            found.append(Subject(slices=sliced, reference_name=tally.reference_name, reference_chunks=chunks_of))
+            subject = Subject(
+                slices=sliced,
+                reference_name=tally.reference_name,
+                reference_chunks=partial(_chunk_tables, of_reference, segment),
+                reference_slices=partial(apart.of, segment, segment in reference) if tally.moves else None,
+            )
+            found.append(subject)
         return found
 
     def _extras(self, prepared: Prepared, tally: Tally) -> Extras:
@@ -376,60 +463,22 @@ class ModelPass:
             {segment: outcomes for segment, (_, outcomes) in reference.items()},
             fresh=self._full,
         )
-        files = {file for own in (chunks, _reference_files(tally)) for some in own.values() for file in some}
+        files = {file for own in (chunks, tally.reference) for some in own.values() for file in some}
         counter.count(prepared.groups, prepared.order, files, self._cancel.raise_if_cancelled)
         return counter
 
     def _reference_tables(self, tally: Tally, features: Features, outcomes: Outcomes) -> tuple[Features, Outcomes]:
         """The tables of the reference's chunks by segment value: those at hand where they are complete, else read."""
-        chunks = _reference_files(tally)
+        chunks = tally.reference
         if chunks.keys() <= features.keys():
             return {ident: features[ident] for ident in chunks}, {ident: outcomes[ident] for ident in chunks}
-        return tally.counter.features(tally.files, chunks), tally.counter.outcomes(tally.files, chunks)
-
-    def _reference(
-        self, tally: Tally, of_chunks: Callable[[], tuple[Features, Outcomes]]
-    ) -> dict[str, tuple[FeatureTables, OutcomeTables | None]]:
-        """The tables of the whole reference by segment value, kept once they are added."""
-        known = self._references.get(tally.reference_name)
-        if known is None:
-            known = self._references[tally.reference_name] = self._added_reference(tally, of_chunks)
-        return known
-
-    def _added_reference(
-        self, tally: Tally, of_chunks: Callable[[], tuple[Features, Outcomes]]
-    ) -> dict[str, tuple[FeatureTables, OutcomeTables | None]]:
-        """The tables of the whole reference from the cache, or added from those of its files."""
-        key = f"{self._model.id}:R:{tally.reference_name}"
-        body = None if self._full else self._cache.get([key]).get(key)
-        if body is None:
-            features, outcomes = of_chunks()
-            names = dict.fromkeys(name for found in features.values() for name in found)
-            whole = {}
-            for name in names:
-                own = [found[name] for found in features.values() if name in found]
-                labels = [found[name] for found in outcomes.values() if name in found]
-                whole[name] = (together(own), together(labels) if labels else None)
-            body = packed(whole)
-            self._cache.put({key: body})
-            return whole
-        restored: dict[str, tuple[FeatureTables, OutcomeTables | None]] = unpacked(body)
-        return restored
-
-
-NO_FEATURES = FeatureTables(rows=0)
-NO_OUTCOMES = OutcomeTables(rows=0, labelled=0)
+        return tally.features(chunks), tally.outcomes(chunks)
 
 
 def _chunk_tables(of_chunks: Callable[[], tuple[Features, Outcomes]], segment: str) -> ChunkTables:
     """The tables of each reference chunk of a segment."""
     features, outcomes = of_chunks()
     return [(found[segment], outcomes[ident].get(segment)) for ident, found in features.items() if segment in found]
-
-
-def _reference_files(tally: Tally) -> dict[ChunkId, list[str]]:
-    """The files of each reference chunk."""
-    return {ident: files for ident, files in tally.by_chunk.items() if ident[0] is Split.REFERENCE}
 
 
 def _plain(fingerprint: str | None) -> str | None:

@@ -127,6 +127,7 @@ class Preparation:
         self._broken = broken or {}
         self._notes: list[DataNote] = []
         self._name: Callable[[Path], str] = str
+        self._greatest_reference = 0
 
     def prepared(self, inputs: Inputs) -> Prepared:
         """Reads footers, joins labels and plans the scan; raises UserError where nothing of the model can be judged."""
@@ -145,7 +146,10 @@ class Preparation:
         slicing = self._with_readable_times([*reference, *log], slicing)
         rows = self._reference_rows(log, reference, slicing)
         check_numbers(self._connection, self._model, common_types(rows.footers), rows.footers)
-        self._check_chunks(rows.rows, sum(one.rows for one in log) - (0 if reference else rows.rows))
+        moves, logged = self._model.reference.moves, sum(one.rows for one in log)
+        self._check_chunks(rows.rows, logged - (0 if reference or moves else rows.rows))
+        if self._model.reference.expanding:
+            self._greatest_reference = logged
         labelling = None
         if self._model.labels is not None:
             from mlops_desk.monitoring.labelling import LabelJoin
@@ -160,7 +164,7 @@ class Preparation:
         if truths is not None:
             differing |= dict.fromkeys(truths, "TINYINT")
             classes = tuple(as_number(one) for one in classes)
-        reference_digest = digest([footer.file for footer in rows.footers], rows.predicate)
+        reference_digest = digest([footer.file for footer in rows.footers], rows.predicate, *self._too_large)
         label = label_plan(self._model, labels, both, classes)
         columns, plan = self._planned(types, both, rows, slicing, classes, differing, reference_digest, label)
         for monitor in self._monitors:
@@ -312,10 +316,9 @@ class Preparation:
             whole = ReferenceRows(footers=tuple(reference), predicate=counted, rows=count)
             return weighed_reference(self._connection, self._model, whole)
         if slicing.reference is None or slicing.time is None:
-            raise UserError(
-                f"models.{self._model.id}.reference: this version compares with files of their own or with a period of the log;"
-                " give path, or from and to"
-            )
+            from mlops_desk.monitoring.moving_rows import first_reference_rows
+
+            return first_reference_rows(self._connection, self._cache, self._model, log, slicing, fresh=self._fresh)
         inside, mixed = [], []
         for footer in log:
             split = self._split_of(footer, slicing)
@@ -416,11 +419,21 @@ class Preparation:
         columns = tuple(one if one.name in numbers else replace(one, type=types[one.name]) for one in columns)
         return columns, {name: "DOUBLE" if name in numbers else kind for name, kind in differing.items()}
 
+    @property
+    def _exact_rows(self) -> int:
+        """Up to how many rows of the reference columns are counted exactly."""
+        return max((monitor.exact_rows for monitor in self._monitors), default=200_000)
+
+    @property
+    def _too_large(self) -> tuple[str, ...]:
+        """Says where a reference that grows with the log has grown too large to be counted exactly, though it began small."""
+        return ("by cell",) if self._greatest_reference > self._exact_rows else ()
+
     def _wanted(self) -> Wanted:
         """Which columns the monitors want exactly."""
         exact = [monitor for monitor in self._monitors if monitor.exact]
         return Wanted(
-            exact_rows=max((monitor.exact_rows for monitor in self._monitors), default=200_000),
+            exact_rows=-1 if self._too_large else self._exact_rows,
             exact_columns=frozenset(column for monitor in exact for column in monitor.columns),
             everything=any("*" in monitor.columns or not monitor.columns for monitor in exact),
             repeats=self._repeats(),

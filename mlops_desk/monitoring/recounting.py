@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -28,7 +28,7 @@ class Sides(Struct, frozen=True, kw_only=True):
 
 
 class Recount(Struct, frozen=True, kw_only=True):
-    """Counts again, by whatever plan, what an explanation compares."""
+    """Counts again, by whatever plan, what an explanation compares; `reference` are the chunks of a reference that moves, None for one that stays."""
 
     connection: Connection
     cache: Cache
@@ -36,6 +36,11 @@ class Recount(Struct, frozen=True, kw_only=True):
     prepared: Prepared
     progress: ProgressSink
     cancel: CancelToken
+    reference: Collection[ChunkId] | None = None
+
+    def is_reference(self, ident: ChunkId) -> bool:
+        """Whether a chunk is of the reference."""
+        return ident[0] is Split.REFERENCE if self.reference is None else ident in self.reference
 
     def counter(self, plan: ScanPlan) -> Counter:
         """A counter of the model's files under a plan."""
@@ -59,7 +64,7 @@ class Recount(Struct, frozen=True, kw_only=True):
         names = {
             name
             for ident, some in files.by_chunk().items()
-            if ident == chunk or (with_reference and ident[0] is Split.REFERENCE)
+            if ident == chunk or (with_reference and self.is_reference(ident))
             for name in some
         }
         return tuple(
@@ -71,18 +76,25 @@ class Recount(Struct, frozen=True, kw_only=True):
         """The outcomes of reference and chunk under a plan."""
         counter, order = self.counter(plan), self.prepared.order
         files = counter.counted(groups, order, lambda _: self.cancel.raise_if_cancelled(), fresh=False)
-        wanted = {
-            ident: some for ident, some in files.by_chunk().items() if ident[0] is Split.REFERENCE or ident == chunk
-        }
-        tables = counter.outcomes(files, wanted)
-        return Sides(reference=_added(tables, is_reference=True), chunk=_added(tables, is_reference=False))
+        before = {ident: some for ident, some in files.by_chunk().items() if self.is_reference(ident)}
+        tables = counter.outcomes(files, {**before, chunk: files.files_of(chunk)})
+        return Sides(reference=_added([tables[ident] for ident in before]), chunk=tables[chunk])
+
+    def range_in_reference(self, column: str) -> tuple[float, float] | None:
+        """The least and the greatest value of a numeric column in the reference, None where it has none."""
+        counter = self.counter(self.prepared.plan)
+        groups, order = self.prepared.groups, self.prepared.order
+        files = counter.counted(groups, order, lambda _: self.cancel.raise_if_cancelled(), fresh=False)
+        before = {ident: some for ident, some in files.by_chunk().items() if self.is_reference(ident)}
+        found = [one[""].numeric.get(column) for one in counter.features(files, before).values() if "" in one]
+        tables = [table for table in found if table is not None and table.n]
+        return (min(one.lowest for one in tables), max(one.highest for one in tables)) if tables else None
 
 
-def _added(tables: Mapping[ChunkId, Mapping[str, OutcomeTables]], *, is_reference: bool) -> dict[str, OutcomeTables]:
-    """Tables by segment value, over all chunks of the reference or of the analysis."""
+def _added(chunks: Sequence[Mapping[str, OutcomeTables]]) -> dict[str, OutcomeTables]:
+    """Tables by segment value, over some chunks."""
     pieces: dict[str, list[OutcomeTables]] = {}
-    for (split, _), found in tables.items():
-        if (split is Split.REFERENCE) == is_reference:
-            for name, table in found.items():
-                pieces.setdefault(name, []).append(table)
+    for found in chunks:
+        for name, table in found.items():
+            pieces.setdefault(name, []).append(table)
     return {name: together(some) for name, some in pieces.items()}

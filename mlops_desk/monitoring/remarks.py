@@ -38,15 +38,18 @@ class ToldChunks(Struct, frozen=True):
 
     def notes(
         self,
-        reference: Mapping[str, tuple[FeatureTables, OutcomeTables | None]],
+        reference: Mapping[str, tuple[FeatureTables, OutcomeTables | None]] | None,
         features: Features,
         outcomes: Outcomes,
         column: str | None,
     ) -> list[DataNote]:
-        """Notes on all rows, or on the values of a segment column; the tables are those of the chunks at hand."""
+        """Notes on all rows, or on the values of a segment column; the tables are those of the chunks at hand.
+
+        `reference` is None where it moves with the chunks, so that all rows are of the analysis.
+        """
         chunks = {ident: files for ident, files in self.by_chunk.items() if ident[0] is Split.ANALYSIS}
         base = f"{self.model.id}:F:" if column is None else f"{self.model.id}:S:{self.reference_name}:"
-        names = {ident: base + self.files.chunk_fingerprint(files) for ident, files in chunks.items()}
+        names = {ident: f"{base}{ident[1]}:{self.files.chunk_fingerprint(files)}" for ident, files in chunks.items()}
 
         def told(features: Features, outcomes: Outcomes) -> dict[ChunkId, ChunkRemarks]:
             return {
@@ -56,24 +59,26 @@ class ToldChunks(Struct, frozen=True):
             }
 
         def left_out(features: Features) -> dict[ChunkId, int]:
-            return {ident: new_segments(own, reference)[1] for ident, own in features.items()}
+            return {ident: new_segments(own, reference or {})[1] for ident, own in features.items()}
 
         def read(some: Sequence[ChunkId]) -> tuple[Features, Outcomes]:
             files = {ident: chunks[ident] for ident in some}
             return self.counter.features(self.files, files), self.counter.outcomes(self.files, files)
 
-        if column is not None:
+        if column is not None and reference is not None:
             at_hand = left_out(features)
             counts = facts_of_chunks(self.cache, names, int, at_hand, lambda some: left_out(read(some)[0]))
             return segment_notes(column, len(reference), counts)
         facts = facts_of_chunks(
             self.cache, names, ChunkRemarks, told(features, outcomes), lambda some: told(*read(some))
         )
+        if reference is None:
+            return remarks(self.model, None, facts)
         return remarks(self.model, remarks_of(*reference[""]), facts) if "" in reference else []
 
 
-def remarks(model: Model, reference: ChunkRemarks, analysis: Sequence[ChunkRemarks]) -> list[DataNote]:
-    """Notes on the reference and on all analysis chunks."""
+def remarks(model: Model, reference: ChunkRemarks | None, analysis: Sequence[ChunkRemarks]) -> list[DataNote]:
+    """Notes on the reference (None where it moves with the chunks) and on all analysis chunks."""
     return [*_empty_columns(reference, analysis), *_classes(model, reference, analysis)]
 
 
@@ -95,15 +100,17 @@ def segment_notes(column: str, reference_values: int, left_out: Sequence[int]) -
     ]
 
 
-def _empty_columns(reference: ChunkRemarks, analysis: Sequence[ChunkRemarks]) -> Iterator[DataNote]:
+def _empty_columns(reference: ChunkRemarks | None, analysis: Sequence[ChunkRemarks]) -> Iterator[DataNote]:
     """Columns of which no row has a value."""
-    if reference.empty:
+    if reference is not None and reference.empty:
         yield _note("column_empty", reference.empty, "has no value in the reference, so it cannot be compared")
     if analysis:
         always = set(analysis[0].empty).intersection(*(one.empty for one in analysis))
-        gone = [name for name in analysis[0].empty if name in always and name not in reference.empty]
+        known = () if reference is None else reference.empty
+        gone = [name for name in analysis[0].empty if name in always and name not in known]
         if gone:
-            yield _note("column_empty", gone, "has no value in any chunk after the reference")
+            where = "any chunk" if reference is None else "any chunk after the reference"
+            yield _note("column_empty", gone, f"has no value in {where}")
 
 
 def _note(code: str, names: Sequence[str], text: str) -> DataNote:
@@ -112,12 +119,15 @@ def _note(code: str, names: Sequence[str], text: str) -> DataNote:
     return DataNote(level=NoteLevel.WARNING, code=code, place=names[0], text=f"{subject} {text}", count=len(names))
 
 
-def _classes(model: Model, reference: ChunkRemarks, analysis: Sequence[ChunkRemarks]) -> Iterator[DataNote]:
+def _classes(model: Model, reference: ChunkRemarks | None, analysis: Sequence[ChunkRemarks]) -> Iterator[DataNote]:
     """Labels of a classifier that are all of one class."""
     if model.task in (None, Task.REGRESSION):
         return
     place = target_column(model) or ""
-    for what, sides in (("the reference", [reference]), ("the chunks after the reference", analysis)):
+    parts = [("the log", analysis)]
+    if reference is not None:
+        parts = [("the reference", [reference]), ("the chunks after the reference", analysis)]
+    for what, sides in parts:
         found: dict[str, int] = {}
         for one in sides:
             for name, count in one.classes.items():

@@ -13,7 +13,6 @@ from mlops_desk.aggregates.sample import RowSample
 from mlops_desk.aggregates.sampling import row_sample
 from mlops_desk.aggregates.source import Source
 from mlops_desk.domain.metric import Measurement
-from mlops_desk.domain.slicing import Split
 from mlops_desk.metrics.separability import DOMAIN_CLASSIFIER_AUC, SAMPLED_ROWS, domain_classifier_auc
 from mlops_desk.monitoring.counting import ChunkId, CountedFiles
 from mlops_desk.monitoring.row_pass import Files, parts_in
@@ -45,7 +44,7 @@ def separability(
     reference = RowSample(**study.kept(sample, lambda: _parts_of(_drawn_reference(study))))
     for chunk, rows in _samples(study, missing):
         split, number = chunk
-        other = reference.without(number) if split is Split.REFERENCE else reference
+        other = reference.without(number) if chunk in study.chunks else reference
         seed = seed_of(study.model.id, DOMAIN_CLASSIFIER_AUC, None, f"{split.value}:{number}")
         measured = domain_classifier_auc(other.matrix, rows.matrix, seed=seed, min_rows=min_rows, pause=pause)
         found[chunk] = measured

@@ -29,6 +29,7 @@ from mlops_desk.monitoring.measuring import Measured, Measurer, reading_name
 from mlops_desk.monitoring.outcome_values import effective_scores_of
 from mlops_desk.monitoring.requests import DRIFT_FAMILIES, DRIFTED_SHARE, WHOLE_SEGMENT, Request, requests_of
 from mlops_desk.monitoring.slice_set import Slice, SliceSet, tables_of
+from mlops_desk.monitoring.thresholds import goes_by_chunks
 from mlops_desk.store.distributions import Histogram
 from mlops_desk.warehouse.cache import Cache
 from mlops_desk.warehouse.discovery import digest
@@ -40,11 +41,17 @@ Courses = dict[str, list[float | None]]
 
 
 class Subject(Struct, frozen=True, kw_only=True):
-    """All rows, or one segment: its slices, and the reference's chunks when they are asked for."""
+    """All rows, or one segment: its slices, and the reference's chunks when they are asked for.
+
+    Attributes
+    ----------
+    reference_slices : of a reference that is of one chunk only: its chunks as slices, measured where a threshold asks for them; else None.
+    """
 
     slices: SliceSet
     reference_name: str
     reference_chunks: Callable[[], ChunkTables]
+    reference_slices: Callable[[], Sequence[Slice]] | None = None
 
 
 class SeriesBuilder:
@@ -60,6 +67,7 @@ class SeriesBuilder:
         stored: Callable[[SeriesKey], Iterable[MetricValue]],
         cache: Cache,
         cancel: CancelToken,
+        newest: str | None = None,
     ) -> None:
         self._model = model
         self._monitors = monitors
@@ -68,7 +76,9 @@ class SeriesBuilder:
         self._stored = stored
         self._courses: Courses | None = None
         self._realised_courses: dict[str, Courses] = {}
-        self._newest = max((chunk.key for chunk in chunks if chunk.split is Split.ANALYSIS), default="")
+        last = max((chunk.key for chunk in chunks if chunk.split is Split.ANALYSIS), default="")
+        self._newest = last if newest is None else newest
+        self._reference_measurer: tuple[Subject, Measurer] | None = None
         self._reference_keys = [chunk.key for chunk in chunks if chunk.split is Split.REFERENCE]
         self._chunk_tables: tuple[Subject, ChunkTables] | None = None
         self._nulls = NullLimits(cache, model.id)
@@ -192,10 +202,18 @@ class SeriesBuilder:
         measurer: Measurer,
         measurements: Sequence[Measurement | None],
     ) -> Sequence[float | None]:
-        """Values of a series in all reference chunks, in time order; of an estimate those of the realised metric."""
+        """Values of a series in all reference chunks, in time order; of an estimate those of the realised metric.
+
+        Of a reference that is of one chunk only they are left out where no limit comes from them.
+        """
+        threshold = threshold_of(request, self._hours)
+        if subject.reference_slices is not None and not goes_by_chunks(threshold, request.definition):
+            return ()
         if key.family is Family.ESTIMATED_PERFORMANCE:
             name = reading_name(key.metric, key.group, key.class_)
             return self._realised(subject, measurer, request.monitor.min_rows).get(name, ())
+        if subject.reference_slices is not None:
+            return self._measured_course(key, request, subject, subject.reference_slices)
         slices = subject.slices.slices
         own = {
             one.chunk.key: None if value is None else value.value
@@ -205,6 +223,18 @@ class SeriesBuilder:
         if len(own) < len(self._reference_keys):
             return self._stored_course(key, subject)
         return [own.get(name) for name in self._reference_keys]
+
+    def _measured_course(
+        self, key: SeriesKey, request: Request, subject: Subject, reference_slices: Callable[[], Sequence[Slice]]
+    ) -> Sequence[float | None]:
+        """Values of a series in the chunks of a reference that is of one chunk only."""
+        if self._reference_measurer is None or self._reference_measurer[0] is not subject:
+            along = replace(subject.slices, slices=tuple(reference_slices()))
+            calibrator = _once(lambda: self._calibrator(subject))
+            own = Measurer(self._model, self._columns, along, calibrator, self._wanted)
+            self._reference_measurer = (subject, own)
+        found = self._reference_measurer[1].measured(request).get(key, ())
+        return [None if one is None else one.value for one in found]
 
     def _realised(self, subject: Subject, measurer: Measurer, min_rows: int) -> Courses:
         """Realised performance in all reference chunks by the name of the reading, kept once it is measured."""

@@ -49,6 +49,8 @@ class SliceSet(Struct, frozen=True, kw_only=True):
     segment : `column=value`, None for all rows. newest : time of the newest row of the log.
     class_calibrators : of a multiclass model, where estimates are asked for and the reference has such rows.
     reasons : why signals that are asked for cannot be counted, by metric.
+    ranges : least and greatest value of each numeric column in the whole reference where that is of one chunk only, so that rows outside
+        are not counted; else None. no_reference : why there is none yet.
     """
 
     segment: str | None
@@ -58,6 +60,8 @@ class SliceSet(Struct, frozen=True, kw_only=True):
     now: datetime
     reasons: Mapping[str, str] = field(default_factory=dict)
     class_calibrators: ClassCalibrators | None = None
+    ranges: Mapping[str, tuple[float, float]] | None = None
+    no_reference: str | None = None
 
     @property
     def no_estimate(self) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from mlops_desk.domain.explanation import RankedColumn
 from mlops_desk.domain.metric import Direction, Family, MetricValue, SeriesKey, Verdict
@@ -20,15 +20,22 @@ Course = dict[tuple[str, str], MetricValue]
 """Values of one series by split and chunk."""
 
 
-def ranked_columns(store: Store, model: Model, alert: Alert) -> tuple[tuple[RankedColumn, ...], str | None]:
+def ranked_columns(
+    store: Store, model: Model, alert: Alert, reference: Collection[str] | None = None
+) -> tuple[tuple[RankedColumn, ...], str | None]:
     """Features by how far their drift in the alert's chunk is beyond its limit, then by how often it alerted; and the metric of the correlation.
 
-    The drift of a column is the first of its series that is worse when it is greater.
+    The drift of a column is the first of its series that is worse when it is greater. `reference` holds the keys of the chunks that the
+    alert's is compared with where the reference moves, else None.
     """
     courses = _courses(store, model, alert.key.segment)
     performance = _performance(store, model, alert)
-    reference = [one.measurement.value for (split, _), one in performance.items() if split == Split.REFERENCE]
-    known = [value for value in reference if value is not None]
+    before = [
+        one.measurement.value
+        for (split, chunk), one in performance.items()
+        if (split == Split.REFERENCE if reference is None else chunk in reference)
+    ]
+    known = [value for value in before if value is not None]
     mean = sum(known) / len(known) if known else None
     found = [_ranked(key, course, alert, performance, mean) for key, course in courses.items()]
     metric = next(iter(performance.values())).key.metric if performance and mean is not None else None
@@ -88,8 +95,10 @@ def _suspicion(one: RankedColumn) -> tuple[float, int, float, str]:
     return -beyond, -one.alerts, -(one.correlation or 0.0), one.column
 
 
-def reference_mean(store: Store, model: Model, key: SeriesKey) -> float | None:
-    """The mean of a series over the reference chunks, None where it has no value there."""
+def reference_mean(
+    store: Store, model: Model, key: SeriesKey, reference: Collection[str] | None = None
+) -> float | None:
+    """The mean of a series over the reference chunks (those of the keys where the reference moves), None where it has no value there."""
     found = store.values(
         model.id,
         family=key.family,
@@ -97,7 +106,8 @@ def reference_mean(store: Store, model: Model, key: SeriesKey) -> float | None:
         convention=key.convention,
         column=key.column,
         segment=key.segment,
-        split=Split.REFERENCE,
+        split=Split.REFERENCE if reference is None else Split.ANALYSIS,
     )
-    values = [one.measurement.value for one in found if one.key == key and one.measurement.value is not None]
+    own = [one for one in found if one.key == key and (reference is None or one.chunk_key in reference)]
+    values = [one.measurement.value for one in own if one.measurement.value is not None]
     return sum(values) / len(values) if values else None

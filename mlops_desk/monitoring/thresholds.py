@@ -120,6 +120,11 @@ def _quality_threshold(id: str, chunk_hours: float | None) -> Threshold | None:
     return None
 
 
+def goes_by_chunks(threshold: Threshold | None, definition: Definition) -> bool:
+    """Whether limits come from the values of the reference chunks."""
+    return isinstance(threshold, DeviationThreshold | QuantileThreshold) and definition.id != _GAP
+
+
 def limits_of_chunks(
     threshold: Threshold | None,
     definition: Definition,

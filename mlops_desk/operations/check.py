@@ -11,6 +11,7 @@ from msgspec import Struct
 from mlops_desk.config.source import with_line
 from mlops_desk.domain.errors import UserError
 from mlops_desk.domain.model import Desk, Model
+from mlops_desk.domain.moving import words
 from mlops_desk.domain.overview import DataNote, NoteLevel
 from mlops_desk.domain.progress import CancelToken
 from mlops_desk.domain.schema import Column
@@ -125,8 +126,4 @@ def reference_text(model: Model) -> str:
         return ", ".join(reference.paths)
     if reference.start is not None and reference.end is not None:
         return f"rows of the log from {reference.start} to {reference.end}"
-    if reference.rolling is not None:
-        return f"the {reference.rolling} before each chunk"
-    if reference.previous_chunks is not None:
-        return f"the {reference.previous_chunks} chunks before each"
-    return "all chunks before each"
+    return words(reference)

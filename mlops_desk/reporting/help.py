@@ -26,7 +26,15 @@ METRIC_SECTIONS = (
     "Conventions",
     "Source",
 )
-GUIDES = ("calibrated-thresholds", "error-bounds", "conventions", "labels-and-estimates", "fairness-reading", "weights")
+GUIDES = (
+    "calibrated-thresholds",
+    "error-bounds",
+    "conventions",
+    "labels-and-estimates",
+    "fairness-reading",
+    "weights",
+    "moving-references",
+)
 """Pages that are of no single metric."""
 _NAME = re.compile(r"[a-z0-9]+(?:[_-][a-z0-9]+)*")
 _DIRECTIONS = {

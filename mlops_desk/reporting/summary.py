@@ -31,6 +31,7 @@ from mlops_desk.reporting.page import (
     plain,
     read_page,
 )
+from mlops_desk.reporting.reference import reference_name, reference_side
 from mlops_desk.reporting.tiles import LEADING, row_counts, tiles
 from mlops_desk.store.archive import Store
 
@@ -189,11 +190,15 @@ def segments(store: Store, model: Model) -> tuple[str, ...]:
 def distribution(
     store: Store, model: Model, column: str, chunk_keys: Sequence[str], segment: str | None = None
 ) -> Distribution:
-    """A column in the reference and in some analysis chunks; raises UserError for a column without stored counts."""
+    """A column in the reference and in some analysis chunks; raises UserError for a column without stored counts.
+
+    Where the reference moves with the chunks, it is that of the first of the chunks.
+    """
     chosen = set(chunk_keys)
     chunks = [chunk for chunk in store.chunks(model.id, Split.ANALYSIS) if chunk.key in chosen]
     analysis = store.distribution(model.id, column, Split.ANALYSIS, chosen, segment)
-    reference = store.distribution(model.id, column, Split.REFERENCE, None, segment)
+    side = reference_side(store, model, chunks)
+    reference = store.distribution(model.id, column, side.split, side.keys, segment)
     if analysis is None or reference is None:
         where = "" if segment is None else f" in segment {segment}"
         raise UserError(
@@ -203,7 +208,6 @@ def distribution(
     counts = list(zip_longest(reference.counts, analysis.counts, fillvalue=0))
     before, after = shares([one for one, _ in counts]), shares([other for _, other in counts])
     timezone = model.chunks.timezone
-    reference_chunks = store.chunks(model.id, Split.REFERENCE)
     found = Distribution(
         column=column,
         kind=analysis.kind,
@@ -215,11 +219,12 @@ def distribution(
         analysis_rows=analysis.rows,
         reference_mean=reference.mean if numeric else None,
         analysis_mean=analysis.mean if numeric else None,
-        reference_text=f"Reference ({chunks_text(reference_chunks, timezone)})" if reference_chunks else "Reference",
+        reference_text=reference_name(side, timezone),
         analysis_text=chunks_text(chunks, timezone),
         notes=(),
     )
-    return replace(found, notes=distribution_notes(found, drift_values(store, model, column, chunks, segment)))
+    notes = distribution_notes(found, drift_values(store, model, column, chunks, segment))
+    return replace(found, notes=notes if side.reason is None else (side.reason, *notes))
 
 
 def drift_values(

@@ -147,8 +147,10 @@ def roles(draw: st.DrawFn, task: Task | None, timed: bool, labelled: bool) -> Co
 
 
 @st.composite
-def references(draw: st.DrawFn, timed: bool) -> Reference:
-    kind = draw(st.sampled_from(["paths", "previous", "expanding", *(["between", "rolling"] if timed else [])]))
+def references(draw: st.DrawFn, timed: bool, every: str | None) -> Reference:
+    """`every` is the length of the chunks where they are of time."""
+    of_time = [*(["between"] if timed else []), *(["rolling"] if every else [])]
+    kind = draw(st.sampled_from(["paths", "previous", "expanding", *of_time]))
     match kind:
         case "paths":
             return Reference(paths=draw(paths))
@@ -157,7 +159,7 @@ def references(draw: st.DrawFn, timed: bool) -> Reference:
         case "expanding":
             return Reference(expanding=True)
         case "rolling":
-            return Reference(rolling=draw(periods))
+            return Reference(rolling=draw(st.sampled_from([every, "2y", "400d"])))
     zones = st.none() | st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
     start = draw(st.datetimes(datetime(1900, 1, 1), datetime(2100, 1, 1), timezones=zones))
     return Reference(start=start, end=start + draw(st.timedeltas(timedelta(days=1), timedelta(days=999))))
@@ -244,15 +246,16 @@ def models(draw: st.DrawFn) -> Model:
     cut = draw(st.sampled_from(["size", "number", *(["every"] if timed else [])]))
     size = 2 if task is Task.BINARY else 3
     row = st.tuples(*[numbers] * size)
+    length = draw(periods if cut == "every" else counts)
     return Model(
         id=draw(ids),
         name=draw(texts),
         task=task,
         logs=Logs(paths=draw(paths), filter=draw(some(texts))),
-        reference=draw(references(timed)),
+        reference=draw(references(timed, length if cut == "every" else None)),
         columns=draw(roles(task, timed, labelled)),
         chunks=ChunkRule(
-            **{cut: draw(periods if cut == "every" else counts)},
+            **{cut: length},
             incomplete=draw(st.sampled_from(Incomplete)),
             timezone=draw(timezones),
         ),

@@ -173,6 +173,17 @@ ROWS = [
         "8: models.car-loan.reference.rolling needs to know the times of the rows: name the column in columns.timestamp",
     ),
     (
+        'path = "reference.parquet"\n[models.columns]\ntimestamp = "t"\nid = "id"\nscore = "p"\n[models.chunks]\nevery = "1d"',
+        'rolling = "7d"\n[models.columns]\ntimestamp = "t"\n[models.chunks]\nsize = 10',
+        "8: models.car-loan.reference.rolling needs chunks of time: cut by chunks.every, or take previous_chunks = 7 or "
+        "expanding = true instead",
+    ),
+    (
+        'path = "reference.parquet"\n[models.columns]\ntimestamp = "t"\nid = "id"\nscore = "p"\n[models.chunks]\nevery = "1d"',
+        'rolling = "30d"\n[models.columns]\ntimestamp = "t"\n[models.chunks]\nevery = "1mo"',
+        "8: models.car-loan.reference.rolling is shorter than a chunk (1mo), so no chunk lies in it: make it longer",
+    ),
+    (
         "",
         "[models.labels]\npath = 'x'\nkey = 'id'",
         '15: models.car-loan.labels.target is missing; write for example target = "label"',

@@ -146,6 +146,30 @@ def test_files_are_evaluated_shown_and_watched(show: Callable[[], Opened], folde
     assert "timestmap" in opened.shell.banner.text.full_text
 
 
+def test_a_chunk_is_shown_beside_a_reference_of_its_own(show: Callable[[], Opened], folder: Path) -> None:
+    moving = TOML.replace("from = 2026-09-01\nto = 2026-09-13", "previous_chunks = 3")
+    (folder / "desk.toml").write_text(moving, encoding="utf-8")
+    opened = show()
+    opened.window.open_path(folder)
+    opened.settle()
+    opened.wait(lambda: len(opened.page.timeline.scale) == 20)
+    opened.settle()
+    page = opened.page
+    assert page.distribution.shown is not None
+    assert page.distribution.shown.reference_rows == 3 * ROWS
+    assert "17 – 19 Sep" in page.distribution.shown.reference_text
+    row = page.matrix.matrix.columns.index("income")
+    assert page.matrix.matrix.verdicts[row][:3] == (Verdict.UNTESTED,) * 3
+    assert Verdict.UNTESTED not in page.matrix.matrix.verdicts[row][3:]
+    opened.qtbot.mouseClick(page.matrix.viewport(), LEFT, pos=page.matrix.cell_rect(row, 1).center().toPoint())
+    opened.wait(lambda: page.distribution.shown is not None and page.distribution.shown.reference_rows == 0)
+    assert page.distribution.shown.analysis_rows == ROWS
+    assert page.distribution.shown.reference_text == "No reference yet"
+    assert "not complete yet" in page.distribution_notes.full_text
+    assert not page.distribution.grab().isNull()
+    assert opened.window.status.reference.full_text == "Ref: the 3 chunks before each chunk"
+
+
 def test_a_real_run_is_trusted_started_and_found_again(show: Callable[[], Opened], folder: Path) -> None:
     opened = show()
     opened.window.open_path(folder)

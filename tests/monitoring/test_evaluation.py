@@ -73,6 +73,15 @@ RULES = {
 }
 
 
+REFERENCES = {
+    "path": BY_PATH,
+    "period": BY_PERIOD,
+    "previous": "[models.reference]\nprevious_chunks = 3\n",
+    "rolling": '[models.reference]\nrolling = "4d"\n',
+    "expanding": "[models.reference]\nexpanding = true\n",
+}
+
+
 class Crashed(BaseException):
     """A process that ends in the middle of an evaluation."""
 
@@ -80,12 +89,13 @@ class Crashed(BaseException):
 class Workspace:
     """A workspace to which things happen."""
 
-    def __init__(self, folder: Path, *, rule: str, by_path: bool, labels: str, monitors: str) -> None:
+    def __init__(self, folder: Path, *, rule: str, reference: str, labels: str, monitors: str) -> None:
         self.folder = folder
         self.inside = labels in ("inside", "both")
         self.apart = labels in ("apart", "both")
-        self.reference = folder / ("reference" if by_path else "logs")
-        parts = [LOGS, BY_PATH if by_path else BY_PERIOD]
+        self.reference = folder / ("reference" if reference == "path" else "logs")
+        by_time = "every" in RULES[rule]
+        parts = [LOGS, REFERENCES["previous" if reference == "rolling" and not by_time else reference]]
         parts += [LABELS] if self.apart else []
         write_desk(folder, *parts, COLUMNS + (INSIDE if self.inside else ""), RULES[rule], monitors)
         (folder / "labels").mkdir()
@@ -163,7 +173,7 @@ EVENTS = st.one_of(
 )  # fmt: skip
 SETTINGS = {
     "rule": st.sampled_from(list(RULES)),
-    "by_path": st.booleans(),
+    "reference": st.sampled_from(list(REFERENCES)),
     "labels": st.sampled_from(["inside", "apart", "both"]),
     "monitors": st.sampled_from([SOME_MONITORS, ""]),
 }
@@ -221,14 +231,23 @@ SLOW = ("the reference is rewritten", "a torn file is mended", "a day in between
     "course", [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in COURSES]
 )
 def test_a_run_leaves_what_a_full_run_would_after(tmp_path: Path, course: str) -> None:
-    options = {"rule": "days", "by_path": False, "labels": "apart", "monitors": SOME_MONITORS}
+    options = {"rule": "days", "reference": "period", "labels": "apart", "monitors": SOME_MONITORS}
     ends_as_if_at_once(tmp_path, options, COURSES[course])
+
+
+@pytest.mark.parametrize("reference", ["previous", pytest.param("rolling", marks=pytest.mark.slow), "expanding"])
+def test_a_reference_that_moves_is_the_same_step_by_step_as_at_once(tmp_path: Path, reference: str) -> None:
+    """Days come, one of the beginning is rewritten, labels are late, and a day in between goes."""
+    days = [event for day in (5, 6, 7) for event in (("write", day, 0), ("run",))]
+    course = [*days, ("reference", 1, 1), ("run",), ("labels", "new", [6], 0.5, 0), ("run",), ("remove", 5)]
+    options = {"rule": "days", "reference": reference, "labels": "apart", "monitors": SOME_MONITORS}
+    ends_as_if_at_once(tmp_path, options, course)
 
 
 @pytest.fixture
 def daily(tmp_path: Path) -> Path:
     """A workspace of days with labels apart, evaluated once."""
-    workspace = Workspace(tmp_path, rule="days", by_path=False, labels="apart", monitors=SOME_MONITORS)
+    workspace = Workspace(tmp_path, rule="days", reference="period", labels="apart", monitors=SOME_MONITORS)
     for day in range(5, 9):
         workspace.write(day)
     outcome = run(tmp_path)

@@ -128,3 +128,21 @@ def test_notes_are_of_all_chunks_step_by_step_as_at_once(tmp_path: Path) -> None
         assert_same(found, in_full(folder))
         codes = {code for code, _ in found.notes} & {"column_empty", "one_class"}
         assert codes == ({"column_empty", "one_class"} if last == 5 else set())
+
+
+def test_notes_tell_chunks_of_one_file_apart(tmp_path: Path) -> None:
+    """One file holds a day with values of x and one without, a later file a day without."""
+    folder = tmp_path / "desk"
+    write_desk(folder, LOGS, BY_PERIOD, COLUMNS, DAILY)
+    for day in range(REFERENCE_DAYS):
+        write_day(folder / "logs", day)
+    with_values = day_rows(5)
+    without = [{**day_rows(day), "x": pa.nulls(40, pa.float64())} for day in (6, 7)]
+    both = pa.concat_tables([pa.table(with_values), pa.table(without[0])])
+    written(folder / "logs" / "05.parquet", {name: both[name] for name in both.column_names})
+    assert run(folder).failure is None
+    written(folder / "logs" / "07.parquet", without[1])
+    assert run(folder).failure is None
+    found = kept(folder)
+    assert_same(found, in_full(folder))
+    assert "column_empty" not in {code for code, _ in found.notes}
