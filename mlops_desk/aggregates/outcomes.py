@@ -12,13 +12,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlops_desk.aggregates.expressions import SIDE, is_same_class
 from mlops_desk.aggregates.group_scan import scan_group_scores
 from mlops_desk.aggregates.group_scores import GroupScoreTable
+from mlops_desk.aggregates.outcome_sql import (
+    label_code,
+    label_text,
+    prediction_code,
+    predicts,
+    target_number,
+)
 from mlops_desk.aggregates.plan import SCORE_CELLS, OutcomePlan, ScorePlan
 from mlops_desk.aggregates.scan import category_tables, cell_query, cell_tables, exact_tables, value_ranges
 from mlops_desk.aggregates.slices import OutcomeTables
-from mlops_desk.aggregates.source import LABEL, Slot, Slots, Source, is_missing, pieces, values_of
+from mlops_desk.aggregates.source import Slot, Slots, Source, is_missing, pieces, values_of
 from mlops_desk.aggregates.tables import (
     UNLABELLED,
     CategoryTable,
@@ -33,7 +39,6 @@ from mlops_desk.aggregates.tables import (
 )
 from mlops_desk.domain.schema import INTERSECTION, Task
 from mlops_desk.warehouse.connection import literal
-from mlops_desk.warehouse.schema import FLOATS
 
 EPSILON = float(np.finfo(np.float64).eps)
 """Probabilities are clipped to EPSILON … 1 - EPSILON before a logarithm, as scikit-learn does."""
@@ -51,63 +56,14 @@ def scan_outcomes(source: Source, plan: OutcomePlan) -> dict[Slot, OutcomeTables
     return {slots.all[slot]: tables for slot, tables in found.items()}
 
 
-def _inside(source: Source, plan: OutcomePlan) -> str | None:
-    """The column of the batch that holds labels, None where there is none."""
-    return next((column for column in plan.inside if column in source.expressions.types), None)
-
-
-def _not_nan(source: Source, column: str) -> str:
-    """A condition that a label or a prediction is there."""
-    plain = source.expressions.plain(column)
-    kind = source.expressions.kind(column)
-    return f"isfinite({plain})" if kind in FLOATS else f"{plain} is not null"
-
-
-def _label_text(source: Source, plan: OutcomePlan) -> str:
-    """The label as text, NULL where there is none."""
-    column = _inside(source, plan)
-    inside = "null::VARCHAR" if column is None else source.expressions.text(column)
-    if not source.has_labels:
-        return inside
-    classes = "[" + ", ".join(literal(one) for one in plan.classes) + "]"
-    joined = f"case when {SIDE}.{LABEL} >= 0 then {classes}[{SIDE}.{LABEL} + 1] end"
-    return f"coalesce({joined}, {inside})"
-
-
-def _label_code(source: Source, plan: OutcomePlan, positive: str) -> str:
-    """The label as 0, 1 (the positive class) or 2 (none)."""
-    column = _inside(source, plan)
-    inside = "2"
-    if column is not None:
-        is_positive = source.expressions.is_value(column, positive)
-        inside = f"case when {_not_nan(source, column)} then case when {is_positive} then 1 else 0 end else 2 end"
-    if not source.has_labels:
-        return f"({inside})::TINYINT"
-    label = f"{SIDE}.{LABEL}"
-    codes = ", ".join(str(code) for code, one in enumerate(plan.classes) if is_same_class(one, positive))
-    is_positive = f"when {label} in ({codes}) then 1 " if codes else ""
-    return f"(case {is_positive}when {label} >= 0 then 0 else {inside} end)::TINYINT"
-
-
-def _prediction_code(source: Source, plan: OutcomePlan, positive: str) -> str:
-    """The prediction as 0 or 1 (the positive class), NULL where there is none."""
-    if plan.prediction is not None:
-        is_positive = source.expressions.is_value(plan.prediction, positive)
-        return f"(case when {_not_nan(source, plan.prediction)} then case when {is_positive} then 1 else 0 end end)::TINYINT"
-    if plan.threshold is None or not plan.scores:
-        return "0::TINYINT"
-    score = source.expressions.number(plan.scores[0].column)
-    return f"(case when isfinite({score}) then case when {score} >= {plan.threshold!r} then 1 else 0 end end)::TINYINT"
-
-
 def _binary(source: Source, plan: OutcomePlan, slots: Slots) -> dict[int, OutcomeTables]:
     """Tables of a binary model by slot."""
-    prediction = _prediction_code(source, plan, plan.positive)
-    label = _label_code(source, plan, plan.positive)
+    prediction = prediction_code(source, plan, plan.positive)
+    label = label_code(source, plan, plan.positive)
     binary, groups = _groups(source, plan.groups, prediction, label, slots)
     scores = {score.class_: _scores(source, score, prediction, label, slots) for score in plan.scores}
     targets = _target_categories(source, plan, slots)
-    has_prediction = plan.prediction is not None or (plan.threshold is not None and bool(plan.scores))
+    has_prediction = predicts(plan)
     by_group: dict[str, dict[int, GroupScoreTable]] = {}
     if plan.group_scores and plan.scores and has_prediction:
         by_group = scan_group_scores(source, plan, _score_cell(plan.scores[0]), prediction, slots)
@@ -128,7 +84,7 @@ def _binary(source: Source, plan: OutcomePlan, slots: Slots) -> dict[int, Outcom
 
 def _target_categories(source: Source, plan: OutcomePlan, slots: Slots) -> dict[int, CategoryTable]:
     """The labels as categories by slot, every row counted."""
-    query = f"select {source.keys}, {_label_text(source, plan)} t, count(*) n from {source.relation} group by all"
+    query = f"select {source.keys}, {label_text(source, plan)} t, count(*) n from {source.relation} group by all"
     result = source.connection.columns(query)
     counts = values_of(result, "n").astype(np.int64)
     return category_tables(slots.of(result), values_of(result, "t"), is_missing(result, "t"), counts)
@@ -283,7 +239,7 @@ def _multiclass(source: Source, plan: OutcomePlan, slots: Slots) -> dict[int, Ou
     scores: dict[str, dict[int, ScoreTable]] = {}
     groups: dict[str, dict[int, GroupTable]] = {}
     for class_ in plan.classes:
-        prediction, label = _prediction_code(source, plan, class_), _label_code(source, plan, class_)
+        prediction, label = prediction_code(source, plan, class_), label_code(source, plan, class_)
         if plan.groups and plan.prediction is not None:
             groups |= _groups(source, plan.groups, prediction, label, slots, class_)[1]
         for score in plan.scores:
@@ -314,10 +270,10 @@ def _confusion(source: Source, plan: OutcomePlan, slots: Slots) -> dict[int, Con
         cases = " ".join(
             f"when {literal(score.class_)} then {column}" for score, column in zip(plan.scores, columns, strict=True)
         )
-        own = f"(case {_label_text(source, plan)} {cases} end) / ({' + '.join(columns)})"
+        own = f"(case {label_text(source, plan)} {cases} end) / ({' + '.join(columns)})"
         loss = f"case when isfinite({own}) then -ln(greatest({EPSILON!r}, least({1 - EPSILON!r}, {own}))) end"
     query = (
-        f"select {source.keys}, {prediction} y, {_label_text(source, plan)} t, count(*) n,"
+        f"select {source.keys}, {prediction} y, {label_text(source, plan)} t, count(*) n,"
         f" case when count({loss}) = count(*) then sum({loss}) end l from {source.relation} group by all"
     )
     result = source.connection.columns(query)
@@ -396,16 +352,6 @@ def _no_errors(plan: OutcomePlan) -> ValueTable:
     if plan.errors is None or plan.errors.cells is None:
         return ValueTable(values=floats, counts=counts)
     return ValueTable(values=floats, counts=counts, lowers=floats, uppers=floats, cells=counts, squares=floats)
-
-
-def target_number(source: Source, plan: OutcomePlan) -> str:
-    """The label as DOUBLE, NULL or NaN where there is none."""
-    column = _inside(source, plan)
-    inside = "null::DOUBLE" if column is None else source.expressions.number(column)
-    if not source.has_labels:
-        return inside
-    joined = f"{SIDE}.{LABEL}"
-    return f"case when isfinite({joined}) then {joined} else {inside} end"
 
 
 def _absolute_errors(source: Source, plan: OutcomePlan, relation: str, slots: Slots) -> dict[int, ValueTable]:

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from operator import add
 from typing import Any
 
-from mlops_desk.aggregates.outcomes import target_number
+from mlops_desk.aggregates.outcome_sql import target_number
 from mlops_desk.aggregates.plan import OutcomePlan
 from mlops_desk.aggregates.rows import Rows
 from mlops_desk.aggregates.sample import RowSample
