@@ -12,7 +12,7 @@ from mlops_desk.aggregates.packing import packed, unpacked
 from mlops_desk.aggregates.plan import ScanPlan
 from mlops_desk.aggregates.slices import FeatureTables, OutcomeTables, together
 from mlops_desk.domain.errors import UserError
-from mlops_desk.domain.metric import MetricValue, SeriesKey
+from mlops_desk.domain.metric import Detection, MetricValue, SeriesKey
 from mlops_desk.domain.monitor import Monitor
 from mlops_desk.domain.overview import DataNote
 from mlops_desk.domain.progress import CancelToken, Progress, ProgressSink
@@ -21,6 +21,7 @@ from mlops_desk.monitoring.alerting import AlertRule
 from mlops_desk.monitoring.chunk_facts import new_segments, watched_segments
 from mlops_desk.monitoring.chunking import chunks_now, newest_row, reference_text, versions_of
 from mlops_desk.monitoring.counting import ChunkId, Counter
+from mlops_desk.monitoring.detections import Detections, kept_detections
 from mlops_desk.monitoring.expecting import ExpectedCounter
 from mlops_desk.monitoring.extras import Extras, Tally
 from mlops_desk.monitoring.freshness import chunk_hours
@@ -35,6 +36,7 @@ from mlops_desk.monitoring.rules import rules_of
 from mlops_desk.monitoring.series import ChunkTables, SeriesBuilder, Subject
 from mlops_desk.monitoring.signals import watches_signals
 from mlops_desk.monitoring.slice_set import Slice, SliceSet
+from mlops_desk.monitoring.streaming import ErrorStreams, asked_detectors, error_scale, stream_names
 from mlops_desk.store.archive import Store
 from mlops_desk.store.distributions import Histogram
 from mlops_desk.store.records import LogSummary
@@ -66,6 +68,7 @@ class Found:
     renewed: int
     values: tuple[MetricValue, ...]
     histograms: tuple[Histogram, ...]
+    detections: tuple[Detection, ...]
     notes: tuple[DataNote, ...]
     rows: int
     rows_scanned: int
@@ -113,6 +116,8 @@ class ModelPass:
         self._rows_told = 0
         self._rows_scanned = 0
         self._rows_learned = 0
+        self._rows_streamed = 0
+        self._error_scale: float | None = None
         self._references: dict[str, dict[str, tuple[FeatureTables, OutcomeTables | None]]] = {}
         self._notes: list[DataNote] = []
 
@@ -133,8 +138,9 @@ class ModelPass:
         names = {ident: digest((), base, tally.files.chunk_fingerprint(tally.by_chunk[ident])) for ident in chunks}
         last = max((ident for ident in chunks if ident[0] is Split.ANALYSIS), default=None)
         fronts = self._extras(prepared, tally).fronts()
-        fronted = {i: f"{name}:{fronts[i]}" if i in fronts else name for i, name in names.items()}
-        marked = {ident: name + (NEWEST if ident == last else "") for ident, name in fronted.items()}
+        streams = stream_names(tally.files, tally.by_chunk) if self._detectors(prepared) else {}
+        marks = {i: [str(told[i]) for told in (fronts, streams) if i in told] for i in names}
+        marked = {i: ":".join([name, *marks[i]]) + (NEWEST if i == last else "") for i, name in names.items()}
         known = {split: self._store.chunk_fingerprints(self._model.id, split) for split in Split}
         stale = [i for i, one in chunks.items() if self._full or known[one.split].get(one.key) != marked[i]]
         renewed = [i for i in stale if self._full or _plain(known[i[0]].get(chunks[i].key)) != names[i]]
@@ -147,6 +153,9 @@ class ModelPass:
             cache=self._cache,
             cancel=self._cancel,
         )
+        if streams:
+            of_reference = self._reference(tally, partial(self._reference_tables, tally, {}, {})).get("")
+            self._error_scale = error_scale(self._model, None if of_reference is None else of_reference[1])
         values: list[MetricValue] = []
         histograms: list[Histogram] = []
         subjects = self._subjects(prepared, tally, chunks, stale, newest, self._learning(prepared, tally))
@@ -159,6 +168,12 @@ class ModelPass:
                 self._notes += unknown_classes(self._model, subject.slices, prepared.classes)
         if subjects:
             builder.keep_courses(subjects[0], values)
+        places = {
+            (subject.slices.segment, one.chunk.key): one.detected.positions
+            for subject in subjects
+            for one in subject.slices.slices
+            if one.detected is not None
+        }
         rows = sum(footer.rows for footer in (*prepared.log, *prepared.reference))
         return Found(
             chunks=tuple(chunks.values()),
@@ -167,6 +182,7 @@ class ModelPass:
             renewed=sum(ident[0] is Split.ANALYSIS for ident in renewed),
             values=tuple(values),
             histograms=tuple(histograms),
+            detections=tuple(kept_detections(values, places, prepared.slicing)),
             notes=(*prepared.notes, *left_out(self._model, prepared, chunks.values()), *self._notes),
             rows=rows,
             rows_scanned=self._rows_scanned,
@@ -313,6 +329,7 @@ class ModelPass:
         expected = {} if counter is None else counter.expected(some)
         expected_whole = {} if counter is None else counter.whole(_reference_files(tally))
         learned = learning.learned(tally.plan, some)
+        detections = self._detections(prepared, tally, chunks, stale, [""] if column is None else chosen, column)
         found = []
         for segment in segments:
             own = stale if segment in reference else [ident for ident in stale if segment in own_values[ident]]
@@ -325,6 +342,7 @@ class ModelPass:
                     learned=learned.of(ident, segment),
                     signals=signals[ident].get(segment),
                     answers=answers[ident].get(segment, {}),
+                    detected=detections.of(ident, segment),
                 )
                 for ident in own
             )
@@ -344,12 +362,39 @@ class ModelPass:
                 reference=base,
                 newest=newest,
                 now=self._now,
-                reasons=extras.reasons,
+                reasons={**extras.reasons, **detections.reasons},
                 class_calibrators=None if counter is None else counter.calibrators.get(segment),
             )
             chunks_of = partial(_chunk_tables, of_reference, segment)
             found.append(Subject(slices=sliced, reference_name=tally.reference_name, reference_chunks=chunks_of))
         return found
+
+    def _detectors(self, prepared: Prepared) -> bool:
+        """Whether a monitor asks for a drift detector."""
+        columns = dict.fromkeys(name for monitor in self._monitors for name in monitor.segments)
+        return any(asked_detectors(self._model, self._monitors, prepared.columns, name) for name in columns)
+
+    def _detections(
+        self,
+        prepared: Prepared,
+        tally: Tally,
+        chunks: Mapping[ChunkId, Chunk],
+        stale: Sequence[ChunkId],
+        segments: Sequence[str],
+        column: str | None,
+    ) -> Detections:
+        """What the drift detectors that are asked for found in some chunks."""
+        metrics = asked_detectors(self._model, self._monitors, prepared.columns, column or WHOLE_SEGMENT)
+        if not metrics:
+            return Detections()
+
+        def tell(rows: int) -> None:
+            self._cancel.raise_if_cancelled()
+            self._rows_streamed += rows
+            self._progress(Progress(stage=f"streaming errors: {self._rows_streamed:,} rows", share=COUNTED_SHARE))
+
+        streams = ErrorStreams(self._cache, self._model, prepared, tally, tell, fresh=self._full)
+        return streams.detections(metrics, segments, self._error_scale, chunks, stale)
 
     def _extras(self, prepared: Prepared, tally: Tally) -> Extras:
         """What of the chunks is told beside their tables."""
