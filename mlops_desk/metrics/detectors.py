@@ -78,7 +78,19 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
 def advanced(
     stream: Stream, metrics: Sequence[str], errors: Errors, seeds: Mapping[str, int]
 ) -> tuple[Stream, dict[str, Signals]]:
-    """A stream after the next rows, which must be those of one chunk, and what each detector found in them; `seeds` are of what draws at random."""
+    """A stream after the next rows, which must be those of one chunk, and what each detector found in them; `seeds` are of what draws at random.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> quiet, loud = np.zeros(200, dtype=np.int8), np.ones(20, dtype=np.int8)
+    >>> stream, found = advanced(Stream(), ["hddm_a"], quiet, {})
+    >>> found["hddm_a"].drifts
+    ()
+    >>> stream, found = advanced(stream, ["hddm_a"], loud, {})
+    >>> found["hddm_a"].drifts, stream.rows
+    ((3,), 220)
+    """
     states: dict[str, State] = {}
     zones: list[str] = []
     found: dict[str, Signals] = {}

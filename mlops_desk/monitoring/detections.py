@@ -54,10 +54,11 @@ Places = Mapping[tuple[str | None, str], Sequence[Position]]
 
 
 def kept_detections(values: Iterable[MetricValue], places: Places, slicing: Slicing) -> Iterator[Detection]:
-    """The positions behind the values of detectors."""
+    """The positions behind the values of detectors, of which those that are untested have none."""
     for value in values:
         key = value.key
-        if key.metric not in DETECTORS or value.split != Split.ANALYSIS.value:
+        is_one = key.metric in DETECTORS and value.split == Split.ANALYSIS.value
+        if not is_one or value.measurement.value is None:
             continue
         for one in places.get((key.segment, value.chunk_key), ()):
             if (one.metric, one.group) == (key.metric, key.group):

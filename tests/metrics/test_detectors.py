@@ -1,7 +1,9 @@
 """Drift detectors on streams of errors: against the papers' formulas row by row, River's positions, and themselves however a stream is cut."""
 
+import doctest
 import random
 from pathlib import Path
+from types import ModuleType
 
 import msgspec
 import numpy as np
@@ -11,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from mlops_desk.metrics import detection, detectors, error_rate_detectors, window_detectors
 from mlops_desk.metrics.detection import Signals
 from mlops_desk.metrics.detectors import (
     DEFINITIONS,
@@ -24,36 +27,18 @@ from mlops_desk.metrics.detectors import (
     untested_detector,
 )
 from mlops_desk.metrics.window_detectors import _differ_in_bits, _drawn_errors, kswin_gap
+from tests.metrics.river_positions import (
+    RIVER_CAR_LOAN,
+    RIVER_CAR_LOAN_WARNINGS,
+    RIVER_HALVES,
+    RIVER_JUMP,
+    RIVER_RUNS,
+    RIVER_SCALES,
+)
 from tests.metrics.slow_detectors import SLOW, Kswin, slow_signals
 
 SEEDS = dict.fromkeys(DETECTORS, 7)
 OF_NUMBERS = ("page_hinkley", "adwin", "kswin")
-
-RIVER_CAR_LOAN: dict[str, tuple[int, list[int]]] = {
-    "ddm": (3, [27897, 27934, 28108]), "eddm": (37, [413, 976, 1483, 1971, 5319, 5873, 6392, 6803, 8058, 8729]),
-    "hddm_a": (1, [30849]), "hddm_w": (0, []), "page_hinkley": (1, [25773]), "adwin": (1, [26943]), "kswin": (0, []),
-}  # fmt: skip
-"""How many drifts River 0.26.1 finds in the errors of the car loan sample after its reference, and the first of them."""
-RIVER_CAR_LOAN_WARNINGS = {
-    "ddm": (50, [246, 341, 349, 361, 369, 388, 413, 435, 6973, 6987]), "hddm_a": (1, [29370]), "hddm_w": (0, []),
-    "eddm": (46, [1946, 2459, 2738, 2908, 2976, 3717, 4723, 7163, 7519, 7644]),
-}  # fmt: skip
-RIVER_HALVES = {
-    "ddm": ([1334], [1084, 1086, 1095, 1492, 1500, 1504, 1511, 1534, 1644, 1652, 1809, 1856, 1859, 1863]),
-    "eddm": ([103, 255, 328, 618, 690, 745, 798, 942, 1014, 1068],
-             [61, 74, 202, 225, 319, 443, 557, 564, 797, 850, 855, 860, 914, 1004, 1108, 1122]),
-    "hddm_a": ([1206], [451, 1127, 1132, 1134]), "hddm_w": ([1077], [451, 923, 953, 962, 1059, 1070, 1074]),
-    "page_hinkley": ([1233], []), "adwin": ([1279], []), "kswin": ([], []),
-}  # fmt: skip
-"""On the stream of its documentation: half of 1,000 rows wrong, then 70 %."""
-RIVER_RUNS = {
-    "ddm": [500, 952], "eddm": [530, 961], "hddm_a": [503, 944], "hddm_w": [510, 953], "page_hinkley": [979],
-    "adwin": [511, 607, 959],
-}  # fmt: skip
-RIVER_JUMP = {"page_hinkley": [1006], "adwin": [1023], "kswin": [1016]}
-RIVER_SCALES = {
-    "page_hinkley": [1396, 1767, 3132, 3477, 4104, 4721, 5133, 5404, 5553, 5761, 6048], "adwin": [3167, 6111],
-}  # fmt: skip
 
 
 def found(metric: str, errors: np.ndarray) -> Signals:
@@ -215,6 +200,11 @@ def test_readings_count_drifts_and_calm_zones_and_say_why_there_is_no_value() ->
     assert reasons == [None, *["30 labelled rows so far, fewer than the 31 that it needs"] * 2]
     assert [one.measurement.reason for one in untested_detector("ddm", {"ddm": "why"})] == ["why"]
     assert untested_detector("eddm", {"ddm": "why"}) == []
+
+
+@pytest.mark.parametrize("module", [detection, detectors, error_rate_detectors, window_detectors])
+def test_examples_in_docstrings(module: ModuleType) -> None:
+    assert doctest.testmod(module).failed == 0
 
 
 def test_definitions_are_opt_in_and_take_numbers_only_where_they_can() -> None:

@@ -19,6 +19,7 @@ from mlops_desk.monitoring import streaming
 from mlops_desk.monitoring.seeds import seed_of
 from mlops_desk.store.archive import Store
 from tests.aggregates.logs import written
+from tests.metrics.river_positions import RIVER_CAR_LOAN
 from tests.monitoring.desks import FIRST_DAY, REFERENCE_DAYS, Kept, assert_same, kept, run, write_desk
 
 ROWS = 120
@@ -335,7 +336,7 @@ def test_errors_of_a_regression_are_measured_by_those_of_the_reference(tmp_path:
     change = (9 - REFERENCE_DAYS) * ROWS
     assert next(row for row in drifts["page_hinkley"] if row >= change) < change + 60
     assert next(row for row in drifts["adwin"] if row >= change) < change + 60
-    assert [row for row in drifts["adwin"] if row < change] == []
+    assert [row for row in (*drifts["adwin"], *drifts["page_hinkley"]) if row < change] == []
 
 
 def test_a_regression_without_labels_in_its_reference_has_no_scale(tmp_path: Path) -> None:
@@ -382,10 +383,12 @@ def test_a_monitor_that_names_one_judges_it_and_not_one_of_the_family(tmp_path: 
     monitors = (
         '[[models.monitors]]\nfamily = "concept_drift"\n[[models.monitors]]\nmetrics = ["eddm"]\nseverity = "warning"\n'
     )
+    patient = 'threshold = { kind = "constant", upper = 0, consecutive = 50 }\n'
     write_days(tmp_path, range(REFERENCE_DAYS, 13))
-    write_desk(tmp_path, LOGS, BY_PATH, COLUMNS + INSIDE_T, DAILY, monitors)
+    write_desk(tmp_path, LOGS, BY_PATH, COLUMNS + INSIDE_T, DAILY, monitors + patient)
     assert run(tmp_path).failure is None
     with Store.open(tmp_path) as store:
+        assert store.alerts() == ()
         own = [one for one in store.values("m") if one.key.metric == "eddm" and one.key.group is None]
     assert {one.verdict for one in own} == {Verdict.OK, Verdict.WARNING}
 
@@ -449,3 +452,96 @@ def test_a_model_without_predictions_is_untested(tmp_path: Path) -> None:
     with Store.open(tmp_path) as store:
         reasons = {one.measurement.reason for one in store.values("m") if one.key.metric == "adwin"}
     assert reasons == {"no prediction is logged"}
+
+
+def errors_at(at: datetime, errors: np.ndarray) -> pa.Table:
+    """Rows of one moment whose predictions err so."""
+    count = len(errors)
+    return pa.table(
+        {
+            "id": np.arange(count),
+            "ts": pa.array([at] * count, pa.timestamp("us")),
+            "shop": ["n"] * count,
+            "x": np.arange(count) % 7 / 7.0,
+            "y": np.zeros(count, dtype=np.int8),
+            "t": errors.astype(np.int8),
+        }
+    )
+
+
+def test_rows_of_one_moment_go_in_the_order_of_files_and_rows(tmp_path: Path) -> None:
+    """The first file holds two days, so its rows are numbered one by one; the second is of one day as a whole."""
+    quiet, loud = np.zeros(300), np.ones(60)
+    first, second = FIRST_DAY + timedelta(days=REFERENCE_DAYS), FIRST_DAY + timedelta(days=REFERENCE_DAYS + 1)
+    write_days(tmp_path, range(0))
+    write_desk(tmp_path, LOGS, BY_PATH, COLUMNS + INSIDE_T, DAILY, MONITOR)
+    written(tmp_path / "logs" / "a.parquet", pa.concat_tables([errors_at(second, quiet), errors_at(first, quiet)]))
+    written(tmp_path / "logs" / "b.parquet", errors_at(first, loud))
+    assert run(tmp_path).failure is None
+    own = advanced(Stream(), ["hddm_w"], np.concatenate([quiet, loud]).astype(np.int8), {})[1]["hddm_w"]
+    found = [one for one in detections(tmp_path) if one.key.metric == "hddm_w" and one.key.group is None]
+    assert [one.row for one in found] == list(own.drifts)
+    assert 300 < own.drifts[0] < 330
+    (tmp_path / "logs" / "b.parquet").rename(tmp_path / "logs" / "0.parquet")
+    assert run(tmp_path).failure is None
+    assert signals(tmp_path) != set(found)
+    assert [one.row for one in detections(tmp_path) if one.key.metric == "adwin"] == [
+        *advanced(Stream(), ["adwin"], np.concatenate([loud, quiet]).astype(np.int8), {})[1]["adwin"].drifts
+    ]
+
+
+def test_a_log_without_timestamps_goes_by_files_and_rows(tmp_path: Path) -> None:
+    errors = np.concatenate([np.zeros(400), np.ones(100)])
+    write_days(tmp_path, range(0))
+    columns = '[models.columns]\nid = "id"\nprediction = "y"\ntarget = "t"\nignore = ["ts"]\n'
+    write_desk(tmp_path, LOGS, BY_PATH, columns, "[models.chunks]\nsize = 250\n", MONITOR)
+    for number, rows in enumerate(np.array_split(errors, 3)):
+        written(tmp_path / "logs" / f"{number}.parquet", errors_at(FIRST_DAY - timedelta(days=number), rows))
+    assert run(tmp_path).failure is None
+    own = advanced(Stream(), ["hddm_w"], errors.astype(np.int8), {})[1]["hddm_w"]
+    found = [one for one in detections(tmp_path) if one.key.metric == "hddm_w" and one.key.group is None]
+    assert [(one.stream_row, one.row, one.at) for one in found] == [(row, row - 250, None) for row in own.drifts]
+    assert found
+
+
+def test_labels_of_classes_that_are_never_predicted_leave_no_positions(tmp_path: Path) -> None:
+    write_days(tmp_path, range(REFERENCE_DAYS, 9))
+    columns = day_of(9)
+    strange = np.array(["yes", "no"])[np.asarray(columns["t"])]
+    written(tmp_path / "labels" / "09.parquet", {"id": columns["id"], "t": strange})
+    for day in range(9):
+        written(tmp_path / "labels" / f"{day:02}.parquet", {"id": day_of(day)["id"], "t": day_of(day)["t"].astype(str)})
+    written(tmp_path / "logs" / "09.parquet", columns)
+    write_desk(tmp_path, LOGS, BY_PATH, LABELS, COLUMNS, DAILY, MONITOR)
+    assert run(tmp_path).failure is None
+    with Store.open(tmp_path) as store:
+        last = [
+            one for one in store.values("m") if one.key.metric in DETECTORS and one.chunk_key.startswith("2024-03-06")
+        ]
+    assert all("no label is a class of the predictions" in (one.measurement.reason or "") for one in last)
+    assert last
+    assert not [one for one in detections(tmp_path) if one.chunk_key.startswith("2024-03-06")]
+
+
+def test_the_car_loan_sample_drifts_where_river_says(tmp_path: Path, shared: Path) -> None:
+    """Its labels arrive late and its errors change at row 25,000 after the reference."""
+    case = shared / "data" / "carloan_binary"
+    (tmp_path / "desk.toml").write_text(
+        f"""version = 1
+[[models]]
+id = "m"
+name = "M"
+task = "binary"
+logs = {{ path = "{(case / "analysis.parquet").as_posix()}" }}
+reference = {{ path = "{(case / "reference.parquet").as_posix()}" }}
+labels = {{ path = "{(case / "targets.parquet").as_posix()}", key = "id", target = "repaid" }}
+columns = {{ timestamp = "timestamp", id = "id", prediction = "y_pred", score = "y_pred_proba" }}
+chunks = {{ every = "1mo" }}
+{MONITOR}"""
+    )
+    assert run(tmp_path).failure is None
+    drifts: dict[str, list[int]] = {metric: [] for metric in DETECTORS}
+    for one in detections(tmp_path):
+        if one.key.group is None:
+            drifts[one.key.metric].append(one.stream_row)
+    assert {metric: (len(rows), rows[:10]) for metric, rows in drifts.items()} == RIVER_CAR_LOAN
