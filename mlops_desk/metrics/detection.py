@@ -46,12 +46,12 @@ class Signals:
     Attributes
     ----------
     drifts : rows at which it found drift. warnings : rows at which it entered its warning zone.
-    calm_zones : warning zones that these rows touch and that no drift among them ended.
+    zones : warning zones that the detector was in after some of these rows, or before the first.
     """
 
     drifts: tuple[int, ...]
     warnings: tuple[int, ...]
-    calm_zones: int
+    zones: int
 
 
 def signals_of(
@@ -72,15 +72,13 @@ def signals_of(
             begun = np.flatnonzero(done.zone & ~before) + at
             entered += begun.tolist()
             zones += len(begun)
-            if done.drift:
-                zones -= int(in_zone if done.rows == 1 else done.zone[-2])
             in_zone = bool(done.zone[-1])
         at += done.rows
         state, width = done.state, min(4 * width, LONGEST_PIECE)
         if done.drift:
             drifts.append(at - 1)
             width = SHORTEST_PIECE
-    return state, Signals(drifts=tuple(drifts), warnings=tuple(entered), calm_zones=zones), in_zone
+    return state, Signals(drifts=tuple(drifts), warnings=tuple(entered), zones=zones), in_zone
 
 
 def first(flags: Flags) -> int | None:

@@ -105,16 +105,19 @@ def advanced(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Detected:
-    """What a detector found in a chunk: labelled rows of the chunk and of the stream up to its end, drifts, and warning zones that none ended."""
+    """What a detector found in a chunk: labelled rows of the chunk and of the stream up to its end, drifts, and warning zones."""
 
     rows: int
     stream_rows: int
     drifts: int
-    calm_zones: int
+    zones: int
 
 
 def detector_readings(found: Mapping[str, Detected]) -> list[Reading]:
-    """Drifts in a chunk by detector, and calm warning zones of those that warn; untested without rows, or before a detector can find anything."""
+    """Drifts in a chunk by detector, and the warning zones of those that warn, 0 beside a drift, which says more.
+
+    Both are untested without rows, and before the stream has as many as the detector needs.
+    """
     readings = []
     for metric, one in found.items():
         least = _DETECTORS[metric].least
@@ -123,7 +126,8 @@ def detector_readings(found: Mapping[str, Detected]) -> list[Reading]:
             reason = "no labelled row with a prediction"
         elif one.stream_rows < least:
             reason = f"{one.stream_rows:,} labelled rows so far, fewer than the {least} that it needs"
-        values = {None: one.drifts} | ({WARNING: one.calm_zones} if _DETECTORS[metric].warns else {})
+        zones = 0 if one.drifts else one.zones
+        values = {None: one.drifts} | ({WARNING: zones} if _DETECTORS[metric].warns else {})
         for group, value in values.items():
             measurement = untested(reason) if reason else Measurement(float(value))
             readings.append(Reading(metric=metric, measurement=measurement, group=group))

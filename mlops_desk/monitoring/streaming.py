@@ -44,7 +44,7 @@ NO_SCALE = "the reference has no labelled error above 0 that errors could be mea
 
 
 class _Kept(msgspec.Struct, frozen=True):
-    """What is kept of a segment's stream in a chunk: where it stands at the end, (drifts, calm warning zones), and (metric, group, row, time)."""
+    """What is kept of a segment's stream in a chunk: where it stands at the end, (drifts, warning zones), and (metric, group, row, time)."""
 
     rows: int
     stream: Stream
@@ -236,7 +236,7 @@ def _advanced(
             for row in places[:POSITIONS_AT_MOST]:
                 time = None if rows is None or rows.times is None else int(rows.times[row])
                 positions.append((metric, group, row, time))
-    counts = {metric: (len(one.drifts), one.calm_zones) for metric, one in found.items()}
+    counts = {metric: (len(one.drifts), one.zones) for metric, one in found.items()}
     return _Kept(rows=len(errors), stream=after, counts=counts, positions=tuple(positions))
 
 
@@ -247,8 +247,8 @@ def _told(body: Body) -> dict[str, ChunkDetections]:
         before = one.stream.rows - one.rows
         told[segment] = ChunkDetections(
             found={
-                metric: Detected(rows=one.rows, stream_rows=one.stream.rows, drifts=drifts, calm_zones=calm)
-                for metric, (drifts, calm) in one.counts.items()
+                metric: Detected(rows=one.rows, stream_rows=one.stream.rows, drifts=drifts, zones=zones)
+                for metric, (drifts, zones) in one.counts.items()
             },
             positions=tuple(
                 Position(metric=metric, group=group, row=row, stream_row=before + row, time=time)

@@ -249,7 +249,9 @@ def detector_tile(page: Page) -> Tile | None:
     if not found:
         return None
     most = max(found, key=lambda one: one.value)
-    return tile_of(most, metric_name(most.key.family, most.key.metric), labels_note(page, most.place))
+    tile = tile_of(most, metric_name(most.key.family, most.key.metric), labels_note(page, most.place))
+    more = most.value - (most.value if most.before is None else most.before)
+    return replace(tile, change_text=f"{'▲' if more > 0 else '▼'} {theme.count(abs(more))}" if more else "")
 
 
 def fairness_tile(page: Page) -> Tile | None:

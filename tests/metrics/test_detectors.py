@@ -143,18 +143,18 @@ def test_a_stream_that_is_kept_and_resumed_is_the_stream_at_once(cuts: list[int]
     assert stream.zones == whole.zones
 
 
-def test_zones_that_last_over_a_cut_count_on_both_sides_and_those_that_end_in_a_drift_do_not() -> None:
+def test_zones_that_last_over_a_cut_count_on_both_sides() -> None:
     errors = regimes(0, (0.05, 0.4), 400)
     own = found("ddm", errors)
     drift, entered = own.drifts[0], [row for row in own.warnings if row < own.drifts[0]][-1]
     cut = (entered + drift) // 2
     stream, before = advanced(Stream(), ["ddm"], errors[:cut], SEEDS)
     assert stream.zones == ("ddm",)
-    assert before["ddm"].calm_zones == len(before["ddm"].warnings) > 0
+    assert before["ddm"].zones == len(before["ddm"].warnings) > 0
     calm = advanced(stream, ["ddm"], errors[cut : cut + 1], SEEDS)[1]["ddm"]
-    assert (calm.drifts, calm.warnings, calm.calm_zones) == ((), (), 1)
+    assert (calm.drifts, calm.warnings, calm.zones) == ((), (), 1)
     after = advanced(stream, ["ddm"], errors[cut : drift + 1], SEEDS)[1]["ddm"]
-    assert (after.drifts, after.calm_zones) == ((drift - cut,), len(after.warnings))
+    assert (after.drifts, after.zones) == ((drift - cut,), 1 + len(after.warnings))
 
 
 def test_kswin_gap_and_draws_are_those_of_scipy() -> None:
@@ -184,18 +184,20 @@ def test_kswin_of_bits_finds_a_great_change_and_nothing_in_a_steady_stream() -> 
 def test_nobody_errs_and_everybody_errs(metric: str) -> None:
     for errors in (np.zeros(500, np.int8), np.ones(500, np.int8), np.zeros(0, np.int8)):
         own = found(metric, errors)
-        assert (own.drifts, own.warnings, own.calm_zones) == ((), (), 0)
+        assert (own.drifts, own.warnings, own.zones) == ((), (), 0)
 
 
-def test_readings_count_drifts_and_calm_zones_and_say_why_there_is_no_value() -> None:
-    three = Detected(rows=10, stream_rows=400, drifts=3, calm_zones=2)
+def test_readings_count_drifts_or_zones_and_say_why_there_is_no_value() -> None:
+    three = Detected(rows=10, stream_rows=400, drifts=3, zones=2)
     readings = detector_readings({"ddm": three, "adwin": three})
     assert [(one.metric, one.group, one.measurement.value) for one in readings] == [
-        ("ddm", None, 3.0), ("ddm", WARNING, 2.0), ("adwin", None, 3.0),
+        ("ddm", None, 3.0), ("ddm", WARNING, 0.0), ("adwin", None, 3.0),
     ]  # fmt: skip
-    none = Detected(rows=0, stream_rows=400, drifts=0, calm_zones=1)
+    wary = Detected(rows=10, stream_rows=400, drifts=0, zones=2)
+    assert [one.measurement.value for one in detector_readings({"ddm": wary})] == [0.0, 2.0]
+    none = Detected(rows=0, stream_rows=400, drifts=0, zones=1)
     assert {one.measurement.reason for one in detector_readings({"ddm": none})} == {"no labelled row with a prediction"}
-    young = Detected(rows=10, stream_rows=30, drifts=0, calm_zones=0)
+    young = Detected(rows=10, stream_rows=30, drifts=0, zones=0)
     reasons = [one.measurement.reason for one in detector_readings({"page_hinkley": young, "ddm": young})]
     assert reasons == [None, *["30 labelled rows so far, fewer than the 31 that it needs"] * 2]
     assert [one.measurement.reason for one in untested_detector("ddm", {"ddm": "why"})] == ["why"]

@@ -79,7 +79,8 @@ def test_alerts_and_tile_speak_in_words(folder: Path, mlops_desk: CommandLine) -
     assert "of warning" not in mlops_desk.out
     assert mlops_desk("report", str(folder), "-o", str(folder / "report.json")) == 0
     tiles = json.loads((folder / "report.json").read_text())["models"][0]["overview"]["tiles"]
-    assert [one["value_text"] for one in tiles if one["title"] in ("HDDM, weighted averages", "ADWIN")] == ["1"]
+    own = next(one for one in tiles if one["key"]["family"] == "concept_drift")
+    assert (own["title"], own["value_text"], own["change_text"]) == ("HDDM, weighted averages", "1", "▲ 1")
 
 
 def test_reports_list_the_latest_rows(folder: Path, mlops_desk: CommandLine) -> None:
