@@ -186,10 +186,10 @@ def kswin_step(state: KSWINState, errors: Errors, at: int, seed: int) -> Step[KS
     if tested >= len(x):
         return Step(state=_window(known), rows=len(x))
     if bits:
-        uniform = draws.random(block_rows)[begin + tested : begin + len(x)]
+        uniform = draws.random(begin + len(x))[begin + tested :]
         beyond = _differ_in_bits(known, uniform)
     else:
-        keys = draws.random((block_rows, KSWIN_OLDER))[begin + tested : begin + len(x)]
+        keys = draws.random((begin + len(x), KSWIN_OLDER))[begin + tested :]
         beyond = _differ_in_numbers(known, keys)
     drift = first(beyond)
     if drift is None:

@@ -1,157 +1,45 @@
 """Drift detectors over the errors of a log: what is found where, whatever lies in which file, and step by step as at once."""
 
-import shutil
-from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from mlops_desk.domain.errors import Cancelled
-from mlops_desk.domain.metric import Detection, Verdict
 from mlops_desk.domain.progress import CancelToken, Progress
-from mlops_desk.domain.slicing import Split
-from mlops_desk.metrics.detectors import DETECTORS, WARNING, Stream, advanced
+from mlops_desk.metrics.detectors import DETECTORS, Stream, advanced
 from mlops_desk.monitoring import streaming
-from mlops_desk.monitoring.seeds import seed_of
 from mlops_desk.store.archive import Store
 from tests.aggregates.logs import written
 from tests.metrics.river_positions import RIVER_CAR_LOAN
-from tests.monitoring.desks import FIRST_DAY, REFERENCE_DAYS, Kept, assert_same, kept, run, write_desk
-
-ROWS = 120
-COLUMNS = '[models.columns]\ntimestamp = "ts"\nid = "id"\nprediction = "y"\n'
-LOGS = '[models.logs]\npath = "logs"\n'
-BY_PATH = '[models.reference]\npath = "reference"\n'
-LABELS = '[models.labels]\npath = "labels"\nkey = "id"\ntarget = "t"\n'
-DAILY = '[models.chunks]\nevery = "1d"\n'
-EVERY = ", ".join(f'"{one}"' for one in DETECTORS)
-MONITOR = f"[[models.monitors]]\nmetrics = [{EVERY}]\n"
-OF_NUMBERS = ("page_hinkley", "adwin", "kswin")
-MONITOR_OF_NUMBERS = '[[models.monitors]]\nmetrics = ["page_hinkley", "adwin", "kswin"]\n'
-INSIDE_T = 'target = "t"\n'
-IN_SEGMENTS = f'{MONITOR}segments = ["*", "shop"]\n'
-
-
-def day_of(day: int, seed: int = 0, rows: int = ROWS) -> dict[str, Any]:
-    """A day of predictions with their labels: 5 % are wrong up to the ninth day, then half of them; times are unsorted and some are equal."""
-    rng = np.random.default_rng((day, seed))
-    y = rng.integers(0, 2, rows)
-    wrong = rng.random(rows) < (0.05 if day < 9 else 0.5)
-    start = FIRST_DAY + timedelta(days=day)
-    return {
-        "id": np.arange(rows) + 1000 * day,
-        "ts": pa.array([start + timedelta(minutes=15 * int(m)) for m in rng.integers(0, 96, rows)], pa.timestamp("us")),
-        "shop": rng.choice(["n", "s", "w"] if day != 10 else ["n", "new"], rows, p=None),
-        "x": rng.normal(size=rows),
-        "y": y.astype(np.int8),
-        "t": (y ^ wrong).astype(np.int8),
-    }
-
-
-def write_days(folder: Path, days: range, *, labels: bool = False) -> None:
-    """Writes the reference, and a file for each of these days of the log, with labels inside or apart."""
-    reference = [day_of(day) for day in range(REFERENCE_DAYS)]
-    written(folder / "reference" / "all.parquet", joined(reference))
-    for day in days:
-        write_one(folder, day, labels=labels)
-
-
-def write_one(folder: Path, day: int, seed: int = 0, *, labels: bool = False) -> None:
-    columns = day_of(day, seed)
-    if labels:
-        written(folder / "labels" / f"{day:02}.parquet", {"id": columns["id"], "t": columns["t"]})
-        del columns["t"]
-    written(folder / "logs" / f"{day:02}.parquet", columns)
-
-
-def joined(days: list[dict[str, Any]]) -> pa.Table:
-    return pa.concat_tables([pa.table(one) for one in days])
-
-
-def detections(folder: Path) -> tuple[Detection, ...]:
-    with Store.open(folder) as store:
-        return store.detections("m")
-
-
-def signals(folder: Path) -> set[tuple[object, ...]]:
-    return {(one.key, one.chunk_key, one.row, one.stream_row, one.at) for one in detections(folder)}
-
-
-def counts(folder: Path) -> dict[tuple[str, str | None, str | None, str], float | None]:
-    """Values by metric, group, segment and chunk."""
-    with Store.open(folder) as store:
-        found = store.values("m", split=Split.ANALYSIS)
-        return {
-            (one.key.metric, one.key.group, one.key.segment, one.chunk_key): one.measurement.value
-            for one in found
-            if one.key.metric in DETECTORS
-        }
-
-
-def in_full(folder: Path) -> tuple[Kept, set[tuple[object, ...]]]:
-    """What a first and full run over the same files keeps."""
-    copy = folder.with_name("copy")
-    shutil.rmtree(copy, ignore_errors=True)
-    shutil.copytree(folder, copy, ignore=shutil.ignore_patterns(".desk"))
-    assert run(copy, full=True).failure is None
-    return kept(copy), signals(copy)
-
-
-def assert_as_in_full(folder: Path) -> None:
-    own, positions = in_full(folder)
-    assert_same(kept(folder), own)
-    assert signals(folder) == positions
-
-
-def expected(
-    days: range, of_segment: str | None = None
-) -> tuple[dict[tuple[str, str | None, int], float], set[tuple[object, ...]]]:
-    """Values by metric, group and day, and (metric, group, day, row, row of the stream, time), from all rows in the order of time."""
-    values: dict[tuple[str, str | None, int], float] = {}
-    positions: set[tuple[object, ...]] = set()
-    stream = Stream()
-    for day in days:
-        rows = day_of(day)
-        times = np.array(rows["ts"].cast(pa.int64()))
-        order = np.argsort(times, kind="stable")
-        if of_segment is not None:
-            order = order[np.asarray(rows["shop"])[order] == of_segment]
-        start = f"{FIRST_DAY + timedelta(days=day):%Y-%m-%d}T00:00:00+00:00"
-        seeds = {metric: seed_of("m", metric, None, start) for metric in DETECTORS}
-        errors = (np.asarray(rows["y"]) != np.asarray(rows["t"]))[order].astype(np.int8)
-        before = stream.rows
-        stream, found = advanced(stream, DETECTORS, errors, seeds)
-        for metric, one in found.items():
-            values[metric, None, day] = len(one.drifts)
-            if metric in ("ddm", "eddm", "hddm_a", "hddm_w"):
-                values[metric, WARNING, day] = 0 if one.drifts else one.zones
-            for group, places in ((None, one.drifts), (WARNING, one.warnings)):
-                positions |= {
-                    (metric, group, day, row, before + row, datetime.fromtimestamp(times[order[row]] / 1e6))
-                    for row in places
-                }
-    return values, positions
-
-
-def by_day(
-    folder: Path, segment: str | None
-) -> tuple[dict[tuple[str, str | None, int], float], set[tuple[object, ...]]]:
-    """The same as it is stored."""
-
-    def day(key: str) -> int:
-        return (datetime.fromisoformat(key).replace(tzinfo=None) - FIRST_DAY).days
-
-    values = {(m, g, day(c)): v for (m, g, s, c), v in counts(folder).items() if s == segment and v is not None}
-    positions = {
-        (one.key.metric, one.key.group, day(one.chunk_key), one.row, one.stream_row, one.at.replace(tzinfo=None))
-        for one in detections(folder)
-        if one.key.segment == segment and one.at is not None
-    }
-    return values, positions
+from tests.monitoring.desks import BY_PERIOD, FIRST_DAY, REFERENCE_DAYS, run, write_desk
+from tests.monitoring.stream_desks import (
+    BY_PATH,
+    COLUMNS,
+    DAILY,
+    IN_SEGMENTS,
+    INSIDE_T,
+    LABELS,
+    LOGS,
+    MONITOR,
+    MONITOR_OF_NUMBERS,
+    OF_NUMBERS,
+    ROWS,
+    assert_as_in_full,
+    by_day,
+    counts,
+    day_of,
+    detections,
+    errors_at,
+    expected,
+    joined,
+    regression_day,
+    signals,
+    write_days,
+    write_one,
+)
 
 
 @pytest.mark.parametrize("labels", [False, True])
@@ -170,30 +58,6 @@ def test_what_is_found_is_what_the_rows_in_the_order_of_time_give(tmp_path: Path
     found = [one for one in detections(tmp_path) if one.key.group is None and one.key.segment is None]
     assert {one.key.metric for one in found} >= {"ddm", "eddm", "hddm_a", "hddm_w", "adwin"}
     assert not [one for one in counts(tmp_path) if one[2] == "shop=new"]  # the reference has none of it
-
-
-def test_drift_alerts_a_zone_warns_and_limits_tell_it_again(tmp_path: Path) -> None:
-    write_days(tmp_path, range(REFERENCE_DAYS, 11))
-    write_desk(tmp_path, LOGS, BY_PATH, COLUMNS + INSIDE_T, DAILY, MONITOR)
-    assert run(tmp_path).failure is None
-    with Store.open(tmp_path) as store:
-        found = [one for one in store.values("m") if one.key.metric in DETECTORS]
-    assert {one.split for one in found} == {"analysis"}
-    for one in found:
-        limits = one.limits
-        number = one.measurement.value
-        if one.key.group == WARNING:
-            assert (limits.upper, limits.warn_upper) == (None, 0.0)
-        else:
-            assert (limits.upper, limits.warn_upper) == (0.0, None)
-        beyond = Verdict.WARNING if one.key.group == WARNING else Verdict.ALERT
-        assert number is not None
-        assert one.verdict is (beyond if number > 0 else Verdict.OK)
-    assert {one.verdict for one in found} == {Verdict.OK, Verdict.WARNING, Verdict.ALERT}
-    with Store.open(tmp_path) as store:
-        alerting = {(one.key.metric, one.key.group) for one in store.alerts(model="m")}
-    assert {("eddm", None), ("ddm", WARNING)} <= alerting
-    assert ("eddm", WARNING) not in alerting  # beside a drift its zones say nothing
 
 
 @pytest.mark.parametrize(
@@ -313,14 +177,6 @@ def test_a_cancel_stores_nothing_and_the_next_run_goes_on(tmp_path: Path) -> Non
     assert_as_in_full(folder)
 
 
-def regression_day(day: int, scale: float) -> Mapping[str, Any]:
-    columns = day_of(day)
-    rng = np.random.default_rng((day, 3))
-    y = rng.normal(50, 10, ROWS)
-    error = rng.exponential(scale * (1 if day < 9 else 6), ROWS)
-    return {**columns, "y": y, "t": y + error}
-
-
 @pytest.mark.parametrize("scale", [1.0, 1e6])
 def test_errors_of_a_regression_are_measured_by_those_of_the_reference(tmp_path: Path, scale: float) -> None:
     """So the unit of the target changes nothing."""
@@ -337,19 +193,6 @@ def test_errors_of_a_regression_are_measured_by_those_of_the_reference(tmp_path:
     assert next(row for row in drifts["page_hinkley"] if row >= change) < change + 60
     assert next(row for row in drifts["adwin"] if row >= change) < change + 60
     assert [row for row in (*drifts["adwin"], *drifts["page_hinkley"]) if row < change] == []
-
-
-def test_a_regression_without_labels_in_its_reference_has_no_scale(tmp_path: Path) -> None:
-    write_desk(tmp_path, LOGS, BY_PATH, COLUMNS + INSIDE_T, DAILY, MONITOR_OF_NUMBERS, task='task = "regression"\n')
-    tables = [pa.table(dict(regression_day(day, 1.0))) for day in range(6)]
-    bare = pa.concat_tables(tables[:REFERENCE_DAYS])
-    written(tmp_path / "reference" / "all.parquet", bare.set_column(5, "t", pa.nulls(len(bare), pa.float64())))
-    for day in range(REFERENCE_DAYS, 6):
-        written(tmp_path / "logs" / f"{day:02}.parquet", tables[day])
-    assert run(tmp_path).failure is None
-    with Store.open(tmp_path) as store:
-        reasons = {one.measurement.reason for one in store.values("m") if one.key.metric in OF_NUMBERS}
-    assert reasons == {streaming.NO_SCALE}
 
 
 def test_several_classes_err_where_prediction_and_label_differ(tmp_path: Path) -> None:
@@ -370,103 +213,6 @@ def test_several_classes_err_where_prediction_and_label_differ(tmp_path: Path) -
         written(tmp_path / "logs" / f"{day:02}.parquet", of_classes(day))
     assert run(tmp_path).failure is None
     assert by_day(tmp_path, None) == expected(days)
-
-
-def test_a_monitor_of_the_family_has_none_of_them(tmp_path: Path) -> None:
-    write_days(tmp_path, range(REFERENCE_DAYS, 7))
-    write_desk(tmp_path, LOGS, BY_PATH, COLUMNS + INSIDE_T, DAILY, '[[models.monitors]]\nfamily = "concept_drift"\n')
-    assert run(tmp_path).failure is None
-    assert counts(tmp_path) == {}
-
-
-def test_a_monitor_that_names_one_judges_it_and_not_one_of_the_family(tmp_path: Path) -> None:
-    monitors = (
-        '[[models.monitors]]\nfamily = "concept_drift"\n[[models.monitors]]\nmetrics = ["eddm"]\nseverity = "warning"\n'
-    )
-    patient = 'threshold = { kind = "constant", upper = 0, consecutive = 50 }\n'
-    write_days(tmp_path, range(REFERENCE_DAYS, 13))
-    write_desk(tmp_path, LOGS, BY_PATH, COLUMNS + INSIDE_T, DAILY, monitors + patient)
-    assert run(tmp_path).failure is None
-    with Store.open(tmp_path) as store:
-        assert store.alerts() == ()
-        own = [one for one in store.values("m") if one.key.metric == "eddm" and one.key.group is None]
-    assert {one.verdict for one in own} == {Verdict.OK, Verdict.WARNING}
-
-
-def test_drifts_may_be_limited_by_a_number_and_by_nothing_else(tmp_path: Path) -> None:
-    write_days(tmp_path, range(REFERENCE_DAYS, 13))
-    parts = (LOGS, BY_PATH, COLUMNS + INSIDE_T, DAILY, '[[models.monitors]]\nmetrics = ["eddm", "accuracy"]\n')
-    write_desk(tmp_path, *parts, 'threshold = { kind = "deviation", upper = 3 }\n')
-    failure = run(tmp_path).failure
-    assert failure is not None
-    assert "monitors[1].threshold: eddm alerts by its own rule" in failure
-    write_desk(tmp_path, *parts, 'threshold = { kind = "constant", upper = 1, consecutive = 2 }\n')
-    assert run(tmp_path).failure is None
-    with Store.open(tmp_path) as store:
-        own = [one for one in store.values("m") if one.key.metric == "eddm"]
-    for one in own:
-        number = one.measurement.value or 0
-        if one.key.group == WARNING:
-            assert (one.verdict is Verdict.WARNING) == (number > 0)
-        else:
-            assert one.limits.upper == 1
-            assert (one.verdict is Verdict.ALERT) == (number > 1)
-
-
-def test_a_regression_has_no_detector_of_wrong_predictions(tmp_path: Path) -> None:
-    write_desk(
-        tmp_path,
-        LOGS,
-        BY_PATH,
-        COLUMNS + INSIDE_T,
-        DAILY,
-        '[[models.monitors]]\nmetrics = ["ddm"]\n',
-        task='task = "regression"\n',
-    )
-    for day in range(6):
-        written(
-            tmp_path / ("reference" if day < REFERENCE_DAYS else "logs") / f"{day}.parquet",
-            dict(regression_day(day, 1.0)),
-        )
-    failure = run(tmp_path).failure
-    assert failure is not None
-    assert "ddm can give no value here: it is for models of task binary, multiclass" in failure
-
-
-def test_days_without_labels_say_so_and_the_stream_goes_on(tmp_path: Path) -> None:
-    write_days(tmp_path, range(REFERENCE_DAYS, 12), labels=True)
-    (tmp_path / "labels" / "07.parquet").unlink()
-    write_desk(tmp_path, LOGS, BY_PATH, LABELS, COLUMNS, DAILY, '[[models.monitors]]\nmetrics = ["adwin"]\n')
-    assert run(tmp_path).failure is None
-    with Store.open(tmp_path) as store:
-        own = [one for one in store.values("m") if one.key.metric == "adwin"]
-    assert [one.measurement.reason for one in own] == [None] * 3 + ["no labelled row with a prediction"] + [None] * 4
-    assert {one.stream_row - one.row for one in detections(tmp_path) if one.chunk_key.startswith("2024-03-06")} == {480}
-
-
-def test_a_model_without_predictions_is_untested(tmp_path: Path) -> None:
-    columns = '[models.columns]\ntimestamp = "ts"\nid = "id"\nscore = "x"\ntarget = "t"\n'
-    write_days(tmp_path, range(REFERENCE_DAYS, 6))
-    write_desk(tmp_path, LOGS, BY_PATH, columns, DAILY, '[[models.monitors]]\nmetrics = ["adwin"]\n')
-    assert run(tmp_path).failure is None
-    with Store.open(tmp_path) as store:
-        reasons = {one.measurement.reason for one in store.values("m") if one.key.metric == "adwin"}
-    assert reasons == {"no prediction is logged"}
-
-
-def errors_at(at: datetime, errors: np.ndarray) -> pa.Table:
-    """Rows of one moment whose predictions err so."""
-    count = len(errors)
-    return pa.table(
-        {
-            "id": np.arange(count),
-            "ts": pa.array([at] * count, pa.timestamp("us")),
-            "shop": ["n"] * count,
-            "x": np.arange(count) % 7 / 7.0,
-            "y": np.zeros(count, dtype=np.int8),
-            "t": errors.astype(np.int8),
-        }
-    )
 
 
 def test_rows_of_one_moment_go_in_the_order_of_files_and_rows(tmp_path: Path) -> None:
@@ -545,3 +291,18 @@ chunks = {{ every = "1mo" }}
         if one.key.group is None:
             drifts[one.key.metric].append(one.stream_row)
     assert {metric: (len(rows), rows[:10]) for metric, rows in drifts.items()} == RIVER_CAR_LOAN
+
+
+def test_a_reference_inside_the_log_is_not_read(tmp_path: Path) -> None:
+    """Whether its rows lie in files of their own or in those of the log, even in the same file."""
+    days = range(REFERENCE_DAYS, 12)
+    write_days(tmp_path / "apart", days)
+    write_desk(tmp_path / "apart", LOGS, BY_PATH, COLUMNS + INSIDE_T, DAILY, IN_SEGMENTS)
+    within = tmp_path / "within"
+    write_desk(within, LOGS, BY_PERIOD, COLUMNS + INSIDE_T, DAILY, IN_SEGMENTS)
+    written(within / "logs" / "a.parquet", joined([day_of(day) for day in range(REFERENCE_DAYS + 2)]))
+    written(within / "logs" / "b.parquet", joined([day_of(day) for day in range(REFERENCE_DAYS + 2, 12)]))
+    for folder in (tmp_path / "apart", within):
+        assert run(folder).failure is None
+    assert counts(within) == counts(tmp_path / "apart")
+    assert signals(within) == signals(tmp_path / "apart")

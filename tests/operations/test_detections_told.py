@@ -18,7 +18,7 @@ from mlops_desk.store.archive import Store
 from mlops_desk.store.connection import store_path
 from tests.cli.conftest import CommandLine
 from tests.monitoring.desks import REFERENCE_DAYS, run, write_desk
-from tests.monitoring.test_streaming import BY_PATH, COLUMNS, DAILY, INSIDE_T, LOGS, day_of, write_days
+from tests.monitoring.stream_desks import BY_PATH, COLUMNS, DAILY, INSIDE_T, LOGS, day_of, write_days
 
 CHANGE = 9
 """The day from which on half of the predictions are wrong: the last of the log."""
