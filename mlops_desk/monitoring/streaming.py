@@ -6,6 +6,7 @@ chunk and of all later ones. By a segment column, every value that is watched in
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -133,13 +134,13 @@ class ErrorStreams:
                 own = {segment: rows.get((place, segment)) for segment in segments}
                 body = self._advanced(streams, metrics, own, scale, chunks[ident])
                 streams = {segment: one.stream for segment, one in body.items()}
-                self._cache.put({keys[ident]: msgspec.msgpack.encode(body)})
+                self._cache.put({keys[ident]: zlib.compress(msgspec.msgpack.encode(body), 1)})
                 self._tell(self._rows(ident))
         told = {ident: _told(self._body(keys[ident])) for ident in wanted if ident in keys}
         return Detections(chunks=told)
 
     def _body(self, key: str) -> Body:
-        return msgspec.msgpack.decode(self._cache.get([key])[key], type=Body)
+        return msgspec.msgpack.decode(zlib.decompress(self._cache.get([key])[key]), type=Body)
 
     def _together(self, idents: Sequence[ChunkId]) -> Iterator[list[ChunkId]]:
         """Chunks in their order, so many as are read together."""
