@@ -83,8 +83,8 @@ def signals_of(
 
 def first(flags: Flags) -> int | None:
     """The place of the first flag that is set."""
-    place = int(np.argmax(flags)) if len(flags) else 0
-    return place if len(flags) and flags[place] else None
+    places = np.flatnonzero(flags)
+    return int(places[0]) if len(places) else None
 
 
 def running_sums(before: float, values: NDArray[Any]) -> Floats:
