@@ -7,9 +7,9 @@ label or a prediction are left out. What is in memory is a few columns of the ch
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from mlops_desk.aggregates.outcome_sql import error_sql
@@ -21,8 +21,7 @@ from mlops_desk.domain.schema import Task
 from mlops_desk.warehouse.connection import literal
 
 
-@dataclass(frozen=True, kw_only=True)
-class ErrorRows:
+class ErrorRows(Struct, frozen=True, kw_only=True):
     """The labelled rows of a chunk, or of a segment of it, in time order.
 
     Attributes
@@ -34,8 +33,7 @@ class ErrorRows:
     times: Counts | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class ChunkSource:
+class ChunkSource(Struct, frozen=True, kw_only=True):
     """A batch with what is asked of it.
 
     Attributes

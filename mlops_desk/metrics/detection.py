@@ -7,10 +7,10 @@ a drift and long ones otherwise; whatever the pieces, drifts are the same. State
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from mlops_desk.aggregates.tables import Counts, Floats
@@ -23,8 +23,7 @@ SHORTEST_PIECE, LONGEST_PIECE = 256, 65_536
 State = TypeVar("State")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Step(Generic[State]):
+class Step(Struct, Generic[State], frozen=True, kw_only=True):
     """What a detector makes of the next rows: of all of them, or of those up to and with the first drift.
 
     Attributes
@@ -39,8 +38,7 @@ class Step(Generic[State]):
     zone: Flags | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Signals:
+class Signals(Struct, frozen=True, kw_only=True):
     """What a detector found in some rows, by the number of the row among them.
 
     Attributes

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from mlops_desk.domain.metric import Definition, Direction, Family, Measurement, untested
 from mlops_desk.metrics.detection import Errors, Signals, Step, signals_of
@@ -43,8 +43,7 @@ KSWIN = "kswin"
 State = DDMState | EDDMState | HDDMAState | HDDMWState | PageHinkleyState | ADWINState | KSWINState
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Detector:
+class _Detector(Struct, frozen=True, kw_only=True):
     """How a detector begins and goes on; `least` is how many rows a stream must have before it can find anything."""
 
     begin: State
@@ -103,8 +102,7 @@ def advanced(
     return Stream(rows=stream.rows + len(errors), states=states, zones=tuple(zones)), found
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Detected:
+class Detected(Struct, frozen=True, kw_only=True):
     """What a detector found in a chunk: labelled rows of the chunk and of the stream up to its end, drifts, and warning zones."""
 
     rows: int

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from mlops_desk.aggregates.numbering import Slicing
 from mlops_desk.domain.metric import Detection, MetricValue
@@ -13,8 +14,7 @@ from mlops_desk.monitoring.chunking import moment
 from mlops_desk.monitoring.counting import ChunkId
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Position:
+class Position(Struct, frozen=True, kw_only=True):
     """A row at which a detector found drift, or entered its warning zone (group `warning`).
 
     Attributes
@@ -29,16 +29,14 @@ class Position:
     time: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChunkDetections:
+class ChunkDetections(Struct, frozen=True, kw_only=True):
     """What detectors found in a chunk, or a segment of it."""
 
     found: Mapping[str, Detected]
     positions: tuple[Position, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Detections:
+class Detections(Struct, frozen=True, kw_only=True):
     """What detectors found in chunks by segment value (empty for all rows), or by metric why they found nothing."""
 
     chunks: Mapping[ChunkId, Mapping[str, ChunkDetections]] = field(default_factory=dict)

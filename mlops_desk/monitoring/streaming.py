@@ -9,10 +9,10 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 
 import msgspec
 import numpy as np
+from msgspec.structs import replace
 
 from mlops_desk.aggregates.error_stream import ChunkSource, ErrorRows, error_rows
 from mlops_desk.aggregates.numbering import nanoseconds_sql

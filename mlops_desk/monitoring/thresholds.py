@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from statistics import NormalDist
+
+from msgspec import Struct
 
 from mlops_desk.domain.metric import Convention, Definition, Direction, Family, Limits, Measurement, Verdict
 from mlops_desk.domain.threshold import (
@@ -52,8 +53,7 @@ _NO_WARNING = ConstantThreshold(warn=ConstantThreshold(upper=0.0))
 """A detector alerts by its own rule: any drift that it finds, and any warning zone."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReferenceCourse:
+class ReferenceCourse(Struct, frozen=True, kw_only=True):
     """What a series was in the reference.
 
     Attributes

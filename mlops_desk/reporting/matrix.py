@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from mlops_desk.domain.metric import Family, SeriesKey, Verdict
 from mlops_desk.domain.overview import DriftMatrix, Line
