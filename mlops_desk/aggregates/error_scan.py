@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 from msgspec.structs import replace
 
-from mlops_desk.aggregates.expressions import SIDE, Expressions
+from mlops_desk.aggregates.expressions import Expressions
 from mlops_desk.aggregates.group_tables import GroupMeans
+from mlops_desk.aggregates.outcome_sql import target_number
 from mlops_desk.aggregates.plan import OutcomePlan
 from mlops_desk.aggregates.scan import cell_query, cell_tables, exact_tables
 from mlops_desk.aggregates.score_scan import EPSILON
 from mlops_desk.aggregates.slices import OutcomeTables, in_layers
-from mlops_desk.aggregates.source import LABEL, Slots, Source, amounts_of, inside_labels, is_missing, pieces, values_of
+from mlops_desk.aggregates.source import Slots, Source, amounts_of, is_missing, pieces, values_of
 from mlops_desk.aggregates.tables import ErrorTable, ValueTable
 from mlops_desk.domain.schema import INTERSECTION
 from mlops_desk.warehouse.connection import Columns, literal
@@ -109,16 +110,6 @@ def _no_errors(plan: OutcomePlan, *, weighed: bool) -> ValueTable:
     if plan.errors is not None and plan.errors.cells is not None:
         table = replace(table, lowers=floats, uppers=floats, cells=counts, squares=floats)
     return replace(table, weighted=replace(table, counts=floats, weight_squares=floats)) if weighed else table
-
-
-def target_number(source: Source, plan: OutcomePlan) -> str:
-    """The label as DOUBLE, NULL or NaN where there is none."""
-    column = inside_labels(source, plan)
-    inside = "null::DOUBLE" if column is None else source.expressions.number(column)
-    if not source.has_labels:
-        return inside
-    joined = f"{SIDE}.{LABEL}"
-    return f"case when isfinite({joined}) then {joined} else {inside} end"
 
 
 def _absolute_errors(source: Source, plan: OutcomePlan, relation: str, slots: Slots) -> dict[int, ValueTable]:

@@ -14,21 +14,19 @@ from typing import TypeVar
 import numpy as np
 
 from mlops_desk.aggregates.error_scan import scan_errors
-from mlops_desk.aggregates.expressions import SIDE, is_same_class
 from mlops_desk.aggregates.group_scan import scan_group_scores
 from mlops_desk.aggregates.group_scores import GroupScoreTable
 from mlops_desk.aggregates.group_tables import GroupTable
+from mlops_desk.aggregates.outcome_sql import label_code, label_text, prediction_code, predicts
 from mlops_desk.aggregates.plan import OutcomePlan
 from mlops_desk.aggregates.scan import category_tables
 from mlops_desk.aggregates.score_scan import EPSILON, scan_scores, score_cell
 from mlops_desk.aggregates.slices import OutcomeTables, in_layers
 from mlops_desk.aggregates.source import (
-    LABEL,
     Slot,
     Slots,
     Source,
     amounts_of,
-    inside_labels,
     is_missing,
     pieces,
     values_of,
@@ -36,7 +34,6 @@ from mlops_desk.aggregates.source import (
 from mlops_desk.aggregates.tables import Amounts, CategoryTable, ConfusionTable, ScoreTable
 from mlops_desk.domain.schema import INTERSECTION, Task
 from mlops_desk.warehouse.connection import literal
-from mlops_desk.warehouse.schema import FLOATS
 
 T = TypeVar("T", ScoreTable, GroupTable, GroupScoreTable)
 
@@ -53,58 +50,14 @@ def scan_outcomes(source: Source, plan: OutcomePlan) -> dict[Slot, OutcomeTables
     return {slots.all[slot]: tables for slot, tables in found.items()}
 
 
-def _not_nan(source: Source, column: str) -> str:
-    """A condition that a label or a prediction is there."""
-    plain = source.expressions.plain(column)
-    kind = source.expressions.kind(column)
-    return f"isfinite({plain})" if kind in FLOATS else f"{plain} is not null"
-
-
-def _label_text(source: Source, plan: OutcomePlan) -> str:
-    """The label as text, NULL where there is none."""
-    column = inside_labels(source, plan)
-    inside = "null::VARCHAR" if column is None else source.expressions.text(column)
-    if not source.has_labels:
-        return inside
-    classes = "[" + ", ".join(literal(one) for one in plan.classes) + "]"
-    joined = f"case when {SIDE}.{LABEL} >= 0 then {classes}[{SIDE}.{LABEL} + 1] end"
-    return f"coalesce({joined}, {inside})"
-
-
-def _label_code(source: Source, plan: OutcomePlan, positive: str) -> str:
-    """The label as 0, 1 (the positive class) or 2 (none)."""
-    column = inside_labels(source, plan)
-    inside = "2"
-    if column is not None:
-        is_positive = source.expressions.is_value(column, positive)
-        inside = f"case when {_not_nan(source, column)} then case when {is_positive} then 1 else 0 end else 2 end"
-    if not source.has_labels:
-        return f"({inside})::TINYINT"
-    label = f"{SIDE}.{LABEL}"
-    codes = ", ".join(str(code) for code, one in enumerate(plan.classes) if is_same_class(one, positive))
-    is_positive = f"when {label} in ({codes}) then 1 " if codes else ""
-    return f"(case {is_positive}when {label} >= 0 then 0 else {inside} end)::TINYINT"
-
-
-def _prediction_code(source: Source, plan: OutcomePlan, positive: str) -> str:
-    """The prediction as 0 or 1 (the positive class), NULL where there is none."""
-    if plan.prediction is not None:
-        is_positive = source.expressions.is_value(plan.prediction, positive)
-        return f"(case when {_not_nan(source, plan.prediction)} then case when {is_positive} then 1 else 0 end end)::TINYINT"
-    if plan.threshold is None or not plan.scores:
-        return "0::TINYINT"
-    score = source.expressions.number(plan.scores[0].column)
-    return f"(case when isfinite({score}) then case when {score} >= {plan.threshold!r} then 1 else 0 end end)::TINYINT"
-
-
 def _binary(source: Source, plan: OutcomePlan, slots: Slots) -> dict[int, OutcomeTables]:
     """Tables of a binary model by slot."""
-    prediction = _prediction_code(source, plan, plan.positive)
-    label = _label_code(source, plan, plan.positive)
+    prediction = prediction_code(source, plan, plan.positive)
+    label = label_code(source, plan, plan.positive)
     binary, groups = _groups(source, plan.groups, prediction, label, slots)
     scores = {score.class_: scan_scores(source, score, prediction, label, slots) for score in plan.scores}
     targets = _target_categories(source, plan, slots)
-    has_prediction = plan.prediction is not None or (plan.threshold is not None and bool(plan.scores))
+    has_prediction = predicts(plan)
     by_group: dict[str, list[dict[int, GroupScoreTable]]] = {}
     if plan.group_scores and plan.scores and has_prediction:
         by_group = scan_group_scores(source, plan, score_cell(plan.scores[0]), prediction, slots)
@@ -135,7 +88,7 @@ def _of_slot(layers: Mapping[str, Sequence[Mapping[int, T]]], index: int, slot: 
 def _target_categories(source: Source, plan: OutcomePlan, slots: Slots) -> dict[int, CategoryTable]:
     """The labels as categories by slot, every row counted."""
     amounts = source.amounts(source.weight or "")
-    query = f"select {source.keys}, {_label_text(source, plan)} t, {amounts} from {source.relation} group by all"
+    query = f"select {source.keys}, {label_text(source, plan)} t, {amounts} from {source.relation} group by all"
     result = source.connection.columns(query)
     missing = is_missing(result, "t")
     return category_tables(slots.of(result), values_of(result, "t"), missing, amounts_of(result, source.layers))
@@ -201,7 +154,7 @@ def _multiclass(source: Source, plan: OutcomePlan, slots: Slots) -> dict[int, Ou
     scores: dict[str, list[dict[int, ScoreTable]]] = {}
     groups: dict[str, list[dict[int, GroupTable]]] = {}
     for class_ in plan.classes:
-        prediction, label = _prediction_code(source, plan, class_), _label_code(source, plan, class_)
+        prediction, label = prediction_code(source, plan, class_), label_code(source, plan, class_)
         if plan.groups and plan.prediction is not None:
             groups |= _groups(source, plan.groups, prediction, label, slots, class_)[1]
         for score in plan.scores:
@@ -236,14 +189,14 @@ def _confusion(source: Source, plan: OutcomePlan, slots: Slots) -> list[dict[int
         cases = " ".join(
             f"when {literal(score.class_)} then {column}" for score, column in zip(plan.scores, columns, strict=True)
         )
-        own = f"(case {_label_text(source, plan)} {cases} end) / ({' + '.join(columns)})"
+        own = f"(case {label_text(source, plan)} {cases} end) / ({' + '.join(columns)})"
         loss = f"case when isfinite({own}) then -ln(greatest({EPSILON!r}, least({1 - EPSILON!r}, {own}))) end"
     sums = ", ".join(
         f"case when count({loss}) = count(*) then sum({factor}{loss}) end l{ending}"
         for ending, factor in source.factors(source.weight or "")
     )
     query = (
-        f"select {source.keys}, {prediction} y, {_label_text(source, plan)} t, {source.amounts(source.weight or '')},"
+        f"select {source.keys}, {prediction} y, {label_text(source, plan)} t, {source.amounts(source.weight or '')},"
         f" {sums} from {source.relation} group by all"
     )
     result = source.connection.columns(query)

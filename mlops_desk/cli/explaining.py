@@ -10,11 +10,19 @@ from mlops_desk.cli.interruption import interruptible
 from mlops_desk.cli.terminal import Terminal, unbroken
 from mlops_desk.cli.workspaces import SEVERITY_MARKS, Json, alert_json, key_json, opened
 from mlops_desk.domain.explanation import Attribution, Explanation, RankedColumn, WeakSlice
-from mlops_desk.domain.metric import Family
+from mlops_desk.domain.metric import Detection, Family
 from mlops_desk.operations.explaining import explained, rows_behind
-from mlops_desk.reporting.naming import chunk_text, metric_name, p_value_text, segment_text, series_title, value_text
+from mlops_desk.reporting.naming import (
+    chunk_text,
+    detection_text,
+    metric_name,
+    p_value_text,
+    segment_text,
+    series_title,
+    value_text,
+)
 
-COLUMNS_SHOWN, SEGMENTS_SHOWN = 8, 8
+COLUMNS_SHOWN, SEGMENTS_SHOWN, DETECTIONS_SHOWN = 8, 8, 12
 
 
 def explain(call: Call) -> int:
@@ -61,6 +69,8 @@ def tell(terminal: Terminal, found: Explanation, timezone: str) -> None:
         for sentence in sentences:
             terminal.line(f"  {unbroken(sentence)}")
     _tell_groups(terminal, found)
+    if found.detections:
+        _tell_detections(terminal, found.detections, timezone)
     if found.attribution is not None:
         _tell_attribution(terminal, found.attribution)
     if found.weak:
@@ -87,6 +97,19 @@ def _tell_groups(terminal: Terminal, found: Explanation) -> None:
         for one in found.groups
     ]
     terminal.table(("metric", "group", "reference", "here", "rows"), rows, right=(2, 3, 4))
+
+
+def _tell_detections(terminal: Terminal, detections: Sequence[Detection], timezone: str) -> None:
+    terminal.line()
+    terminal.line("where it signalled: labelled rows in the order of time, counted from 0")
+    rows = [
+        (detection_text(one), theme.count(one.row), theme.count(one.stream_row), theme.moment_text(one.at, timezone))
+        for one in detections[:DETECTIONS_SHOWN]
+    ]
+    terminal.table(("what", "row of the chunk", "row of all", "time"), rows, right=(1, 2))
+    more = len(detections) - DETECTIONS_SHOWN
+    if more > 0:
+        terminal.line(f"… and {more} more: --json has them all")
 
 
 def _tell_attribution(terminal: Terminal, found: Attribution) -> None:
@@ -211,6 +234,15 @@ def explanation_json(found: Explanation) -> Json:
                 "p": one.p,
             }
             for one in found.weak
+        ],
+        "detections": [
+            {
+                "what": detection_text(one),
+                "row": one.row,
+                "stream_row": one.stream_row,
+                "at": None if one.at is None else one.at.isoformat(),
+            }
+            for one in found.detections
         ],
         "sql": found.sql,
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from mlops_desk.domain.metric import SeriesKey, Verdict
+from mlops_desk.domain.metric import Detection, SeriesKey, Verdict
 from mlops_desk.domain.slicing import Chunk
 from mlops_desk.domain.threshold import Alert
 
@@ -104,6 +104,7 @@ class Explanation(Struct, frozen=True, kw_only=True):
     columns : suspects, the most drifted first. performance : the metric that their correlation is with, None where there is none.
     moves : sentences on the bins or categories that moved most, by column. groups : of a fairness alert.
     attribution, weak : of accuracy, None and empty where the alert is about something else. sql : finds the rows behind the number.
+    detections : of an alert of a drift detector, its drifts and the warning zones that it entered in the chunk, in the order of rows.
     """
 
     alert: Alert
@@ -116,6 +117,7 @@ class Explanation(Struct, frozen=True, kw_only=True):
     attribution: Attribution | None
     weak: tuple[WeakSlice, ...]
     sql: str
+    detections: tuple[Detection, ...] = ()
 
 
 class FoundRows(Struct, frozen=True, kw_only=True):

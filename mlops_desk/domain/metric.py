@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import datetime
 from enum import StrEnum
 
 from msgspec import Struct, field
@@ -53,6 +54,7 @@ class Definition(Struct, frozen=True, kw_only=True):
     kinds : of columns it applies to (`numeric`, `categorical`), empty where it is of no single column.
     tasks : of models it applies to (`binary`, `multiclass`, `regression`), empty where any.
     conventions : those with a definition of their own; any other accepted one equals desk.
+    opt_in : whether only a monitor that names it asks for it, and none that names its family.
     """
 
     id: str
@@ -65,6 +67,7 @@ class Definition(Struct, frozen=True, kw_only=True):
     conventions: tuple[Convention, ...] = (Convention.DESK,)
     needs_labels: bool = False
     needs_score: bool = False
+    opt_in: bool = False
 
 
 class SeriesKey(Struct, frozen=True):
@@ -72,7 +75,8 @@ class SeriesKey(Struct, frozen=True):
 
     Attributes
     ----------
-    column : the column, protected attribute, or None. group : the protected group or `true|predicted` of a confusion count.
+    column : the column, protected attribute, or None. group : the protected group, `true|predicted` of a confusion count, or
+    `warning` of the warning zones of a drift detector.
     class_ : the class of one-vs-rest and per-class values. segment : `column=value`, None for all rows.
     """
 
@@ -130,6 +134,23 @@ class Verdict(StrEnum):
     WARNING = "warning"
     ALERT = "alert"
     UNTESTED = "untested"
+
+
+class Detection(Struct, frozen=True, kw_only=True):
+    """A row at which a drift detector found drift, or entered its warning zone (then the series' group is `warning`).
+
+    Attributes
+    ----------
+    row, stream_row : 0-based, in time order, among the labelled rows of its chunk and of all chunks of its split.
+    at : the row's time, aware, UTC; None without timestamps.
+    """
+
+    key: SeriesKey
+    split: str
+    chunk_key: str
+    row: int
+    stream_row: int
+    at: datetime | None
 
 
 class MetricValue(Struct, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ from mlops_desk.metrics import (
     calibration,
     concept,
     contingency,
+    detectors,
     direct_loss,
     discrepancy,
     divergence,
@@ -48,6 +49,7 @@ CATALOGUE: tuple[Definition, ...] = (
     *direct_loss.DEFINITIONS,
     *calibration.DEFINITIONS,
     *concept.DEFINITIONS,
+    *detectors.DEFINITIONS,
     *fairness.DEFINITIONS,
     *regression_fairness.DEFINITIONS,
     *estimated_fairness.DEFINITIONS,
@@ -61,6 +63,9 @@ _BY_KEY = {(one.id, one.family): one for one in CATALOGUE}
 _BY_ID: dict[str, tuple[Definition, ...]] = {}
 for _one in CATALOGUE:
     _BY_ID[_one.id] = (*_BY_ID.get(_one.id, ()), _one)
+
+OPT_IN = frozenset(one.id for one in CATALOGUE if one.opt_in)
+"""Metrics that only a monitor asks for that names them."""
 
 _PARITIES = ("demographic_parity", "equalized_odds", "equal_opportunity")
 RECOMMENDED: tuple[tuple[str, Family], ...] = (

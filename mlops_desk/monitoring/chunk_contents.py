@@ -14,6 +14,7 @@ from mlops_desk.aggregates.slices import FeatureTables, OutcomeTables
 from mlops_desk.domain.metric import Measurement
 from mlops_desk.domain.slicing import Chunk, Split
 from mlops_desk.monitoring.counting import ChunkId
+from mlops_desk.monitoring.detections import Detections
 from mlops_desk.monitoring.learned import LearnedChunks
 from mlops_desk.monitoring.slice_set import Slice
 
@@ -31,6 +32,7 @@ class ChunkContents(Struct, frozen=True, kw_only=True):
     expected: Mapping[ChunkId, Mapping[str, ExpectedTable]]
     learned: LearnedChunks
     has_task: bool
+    detections: Detections = Detections()
 
     def slice(self, chunk: Chunk, ident: ChunkId, segment: str) -> Slice:
         """A chunk, or a segment of it, with its tables."""
@@ -42,6 +44,7 @@ class ChunkContents(Struct, frozen=True, kw_only=True):
             learned=self.learned.of(ident, segment),
             signals=self.signals[ident].get(segment),
             answers=self.answers[ident].get(segment, {}),
+            detected=self.detections.of(ident, segment),
         )
 
 

@@ -186,6 +186,7 @@ def _renewed(
         for split in Split:
             writer.remove_stale(split, [chunk.key for chunk in found.evaluated if chunk.split is split])
         writer.write_distributions(found.histograms)
+        writer.write_detections(found.evaluated, found.detections)
         writer.write_notes(found.notes)
         changes = update_alerts(writer, found.rule_of, now)
         writer.conclude(now, found.summary(time.monotonic() - started))

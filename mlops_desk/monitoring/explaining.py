@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from mlops_desk.aggregates.selection import JoinedLabels, Selection, counted_sql, shown_sql
 from mlops_desk.domain.errors import UserError
 from mlops_desk.domain.explanation import Attribution, Explanation, FoundRows, WeakSlice
-from mlops_desk.domain.metric import Family
+from mlops_desk.domain.metric import Detection, Family
 from mlops_desk.domain.model import Desk, Model
 from mlops_desk.domain.monitor import Monitor
 from mlops_desk.domain.moving import preceding_chunks
@@ -27,6 +27,7 @@ from mlops_desk.domain.schema import INTERSECTION, Task
 from mlops_desk.domain.slicing import Chunk, Split
 from mlops_desk.domain.threshold import Alert
 from mlops_desk.metrics import catalogue
+from mlops_desk.metrics.detectors import DETECTORS
 from mlops_desk.metrics.weighting import Weighting, weight_rule
 from mlops_desk.monitoring.attributing import attributed, weak_slices_of
 from mlops_desk.monitoring.comparing import group_values
@@ -158,7 +159,17 @@ def explanation(case: Case, store: Store) -> Explanation:
         attribution=attribution,
         weak=weak,
         sql=counted_sql(case.selection, _columns_behind(case), _weight_behind(case)),
+        detections=_detections(case, store),
     )
+
+
+def _detections(case: Case, store: Store) -> tuple[Detection, ...]:
+    """Where the alert's drift detector signalled in its chunk."""
+    key = case.alert.key
+    if key.metric not in DETECTORS:
+        return ()
+    found = (one for one in store.detections(case.model.id) if one.chunk_key == case.chunk.key)
+    return tuple(one for one in found if replace(one.key, group=key.group) == key)
 
 
 def found_rows(case: Case, limit: int) -> FoundRows:
@@ -234,7 +245,8 @@ def _telling(case: Case, selection: Selection) -> str | None:
             return None
         number = expressions.number(plan.column)
         return f"({number} < {ends[0]!r} or {number} > {ends[1]!r})"
-    if key.family is Family.PERFORMANCE and case.model.task is not Task.REGRESSION and roles.prediction and target:
+    about_errors = key.family is Family.PERFORMANCE or key.metric in DETECTORS
+    if about_errors and case.model.task is not Task.REGRESSION and roles.prediction and target:
         labels = selection.label_expressions
         outcome = case.prepared.plan.outcome
         there = f"{labels.text(target)} is not null and {expressions.text(roles.prediction)} is not null"

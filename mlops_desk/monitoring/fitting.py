@@ -8,9 +8,10 @@ from mlops_desk.domain.errors import UserError
 from mlops_desk.domain.metric import Convention, Definition, Family
 from mlops_desk.domain.model import Model
 from mlops_desk.domain.monitor import Monitor
-from mlops_desk.domain.threshold import PValueThreshold
+from mlops_desk.domain.threshold import ConstantThreshold, PValueThreshold
 from mlops_desk.metrics import catalogue
 from mlops_desk.metrics.business import business_definition
+from mlops_desk.metrics.detectors import DETECTORS
 
 _FAIRNESS = frozenset({Family.FAIRNESS, Family.ESTIMATED_FAIRNESS})
 _ELSEWHERE = frozenset(Family) - _FAIRNESS
@@ -35,7 +36,7 @@ def definitions_of(model: Model, monitor: Monitor) -> list[Definition]:
     """What a monitor asks for, whether or not it fits the model."""
     if not monitor.metrics:
         own = (business_definition(one) for one in model.business)
-        return [one for one in (*catalogue.DEFINITIONS, *own) if one.family is monitor.family]
+        return [one for one in (*catalogue.DEFINITIONS, *own) if one.family is monitor.family and not one.opt_in]
     found = [one for metric in monitor.metrics for one in definitions_named(model, metric)]
     return [one for one in found if monitor.family in (None, one.family)]
 
@@ -52,10 +53,16 @@ def listed(names: Iterable[str]) -> str:
 
 
 def check_threshold(model: Model, number: int, monitor: Monitor) -> None:
-    """Raises UserError where a monitor judges by p-value what has none."""
+    """Raises UserError where a monitor judges by p-value what has none, or a drift detector by anything but a number of drifts."""
+    asked = definitions_of(model, monitor)
+    detectors = [one.id for one in asked if one.id in DETECTORS]
+    if detectors and not isinstance(monitor.threshold, ConstantThreshold | None):
+        raise UserError(
+            f"{place_of(model, number)}.threshold: {listed(detectors)} alerts by its own rule, so only the number of its drifts"
+            ' in a chunk can be limited: leave threshold out, or write { kind = "constant", upper = 2 }'
+        )
     if not isinstance(monitor.threshold, PValueThreshold):
         return
-    asked = definitions_of(model, monitor)
     without = [one.id for one in asked if not _has_p_value(one, asked)]
     if without:
         families = {one.family for one in asked}

@@ -11,6 +11,7 @@ from mlops_desk.domain.metric import Family, Limits, Measurement, MetricValue, S
 from mlops_desk.domain.slicing import Chunk, Split
 from mlops_desk.domain.threshold import CalibratedThreshold, Severity, Threshold
 from mlops_desk.metrics import quality
+from mlops_desk.metrics.detectors import WARNING, WARNING_DETECTORS
 from mlops_desk.monitoring.requests import Request
 from mlops_desk.monitoring.thresholds import (
     LEAST_REFERENCE_CHUNKS,
@@ -50,12 +51,14 @@ def grows(key: SeriesKey) -> bool:
     return key.metric in GROWING or key.family is Family.BUSINESS
 
 
-def threshold_of(request: Request, chunk_hours: float | None) -> Threshold | None:
-    """What a request's values are held against."""
-    monitor = request.monitor
-    if monitor.threshold is not None:
-        return monitor.threshold
-    return default_threshold(request.definition, convention=monitor.convention, chunk_hours=chunk_hours)
+def threshold_of(request: Request, chunk_hours: float | None, group: str | None = None) -> Threshold | None:
+    """What a request's values are held against; a limit that a monitor sets is one of drifts, not of a detector's warning zones."""
+    monitor, own = request.monitor, request.monitor.threshold
+    of_zones = request.definition.id in WARNING_DETECTORS and group == WARNING
+    if own is not None and not of_zones:
+        return own
+    default = default_threshold(request.definition, convention=monitor.convention, chunk_hours=chunk_hours, group=group)
+    return default if own is None or default is None else replace(default, consecutive=own.consecutive)
 
 
 def judged_values(

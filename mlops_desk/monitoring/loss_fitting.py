@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from mlops_desk.aggregates.error_scan import target_number
+from mlops_desk.aggregates.outcome_sql import target_number
 from mlops_desk.aggregates.plan import OutcomePlan
 from mlops_desk.aggregates.rows import Rows
 from mlops_desk.aggregates.sample import RowSample

@@ -14,8 +14,10 @@ from mlops_desk.aggregates.tables import CategoryTable, ValueTable
 from mlops_desk.domain.metric import Convention, Family, Measurement, SeriesKey, untested
 from mlops_desk.domain.model import Model
 from mlops_desk.domain.schema import Column, Kind, Task
-from mlops_desk.metrics import catalogue, quality
+from mlops_desk.domain.slicing import Split
+from mlops_desk.metrics import catalogue, concept, quality
 from mlops_desk.metrics.concept import label_shift
+from mlops_desk.metrics.detectors import DETECTORS, detector_readings, untested_detector
 from mlops_desk.metrics.direct_loss import estimated_errors
 from mlops_desk.metrics.estimated_fairness import (
     untested_fairness,
@@ -291,7 +293,7 @@ class Measurer:
             found = calibration_values(outcomes, monitor.min_rows)
             return self._of_known(outcomes, family, _readings(found))
         if family is Family.CONCEPT_DRIFT:
-            return self._of_known(outcomes, family, _readings(self._concept(one, outcomes, monitor.min_rows)))
+            return self._of_known(outcomes, family, self._all_concept(one, outcomes, monitor.min_rows))
         if family is Family.FAIRNESS:
             return self._of_known(outcomes, family, self._fairness(request, outcomes))
         if family is Family.ESTIMATED_FAIRNESS:
@@ -377,6 +379,16 @@ class Measurer:
                 found = dict.fromkeys(found, untested(f"the reference cannot tell: {foreign}"))
             self._estimated_performances[name] = (outcomes, found)
         return self._estimated_performances[name][1]
+
+    def _all_concept(self, one: Slice, outcomes: OutcomeTables, min_rows: int) -> Iterable[Reading]:
+        """What compares with the reference, where that is asked for, and what drift detectors found after it."""
+        compares = self._wanted is None or any(one.id in self._wanted for one in concept.DEFINITIONS)
+        readings = list(_readings(self._concept(one, outcomes, min_rows))) if compares else []
+        if one.detected is not None:
+            readings += detector_readings(one.detected.found)
+        elif one.chunk.split is Split.ANALYSIS:
+            readings += [reading for name in DETECTORS for reading in untested_detector(name, self._set.reasons)]
+        return readings
 
     def _concept(self, one: Slice, outcomes: OutcomeTables, min_rows: int) -> dict[str, Measurement]:
         """Label shift, the gap between realised and estimated accuracy, and the change of accuracy in two parts."""

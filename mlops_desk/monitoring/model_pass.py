@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from mlops_desk.aggregates.plan import ScanPlan
 from mlops_desk.aggregates.slices import FeatureTables, OutcomeTables
 from mlops_desk.domain.errors import UserError
-from mlops_desk.domain.metric import MetricValue, SeriesKey
+from mlops_desk.domain.metric import Detection, MetricValue, SeriesKey
 from mlops_desk.domain.monitor import Monitor
 from mlops_desk.domain.overview import DataNote
 from mlops_desk.domain.progress import CancelToken, Progress, ProgressSink
@@ -23,6 +23,8 @@ from mlops_desk.monitoring.chunk_contents import NO_FEATURES, NO_OUTCOMES, Chunk
 from mlops_desk.monitoring.chunk_facts import new_segments, watched_segments
 from mlops_desk.monitoring.chunking import chunks_now, newest_row, reference_text, versions_of
 from mlops_desk.monitoring.counting import ChunkId, Counter
+from mlops_desk.monitoring.detecting import Detecting
+from mlops_desk.monitoring.detections import kept_detections
 from mlops_desk.monitoring.expecting import ExpectedCounter
 from mlops_desk.monitoring.extras import Extras, Tally
 from mlops_desk.monitoring.freshness import chunk_hours
@@ -39,6 +41,7 @@ from mlops_desk.monitoring.rules import rules_of
 from mlops_desk.monitoring.series import ChunkTables, SeriesBuilder, Subject
 from mlops_desk.monitoring.signals import watches_signals
 from mlops_desk.monitoring.slice_set import Slice, SliceSet
+from mlops_desk.monitoring.streaming import stream_names
 from mlops_desk.monitoring.whole_reference import WholeReferences
 from mlops_desk.store.archive import Store
 from mlops_desk.store.distributions import Histogram
@@ -70,6 +73,7 @@ class Found(Struct, frozen=True, kw_only=True):
     renewed: int
     values: tuple[MetricValue, ...]
     histograms: tuple[Histogram, ...]
+    detections: tuple[Detection, ...]
     notes: tuple[DataNote, ...]
     rows: int
     rows_scanned: int
@@ -117,6 +121,9 @@ class ModelPass:
         self._rows_told = 0
         self._rows_scanned = 0
         self._rows_learned = 0
+        self._detecting = Detecting(
+            self._cache, self._model, monitors, progress=progress, cancel=cancel, share=COUNTED_SHARE, fresh=full
+        )
         self._wholes = WholeReferences(self._cache, self._model.id, fresh=full)
         self._notes: list[DataNote] = []
 
@@ -138,13 +145,17 @@ class ModelPass:
         names = fingerprints(base, tally.files, tally.by_chunk, chunks, own)
         last = max((ident for ident in chunks if ident[0] is Split.ANALYSIS), default=None)
         fronts = self._extras(prepared, tally).fronts()
-        fronted = {i: f"{name}:{fronts[i]}" if i in fronts else name for i, name in names.items()}
-        marked = {ident: name + (NEWEST if ident == last else "") for ident, name in fronted.items()}
+        streams = (
+            stream_names(tally.files, tally.by_chunk) if own is None and self._detecting.is_asked(prepared) else {}
+        )
+        marks = {i: [str(told[i]) for told in (fronts, streams) if i in told] for i in names}
+        marked = {i: ":".join([name, *marks[i]]) + (NEWEST if i == last else "") for i, name in names.items()}
         known = {split: self._store.chunk_fingerprints(self._model.id, split) for split in Split}
         stale = [i for i, one in chunks.items() if self._full or known[one.split].get(one.key) != marked[i]]
         renewed = [i for i in stale if self._full or _plain(known[i[0]].get(chunks[i].key)) != names[i]]
+        detections: list[Detection] = []
         if own is None:
-            values, histograms = self._judged(prepared, tally, chunks, stale, newest)
+            values, histograms, detections = self._judged(prepared, tally, chunks, stale, newest)
         else:
             values, histograms = self._judged_one_by_one(prepared, tally, chunks, stale, newest, own)
         rows = sum(footer.rows for footer in (*prepared.log, *prepared.reference))
@@ -155,6 +166,7 @@ class ModelPass:
             renewed=sum(ident[0] is Split.ANALYSIS for ident in renewed),
             values=tuple(values),
             histograms=tuple(histograms),
+            detections=tuple(detections),
             notes=(*prepared.notes, *left_out(self._model, prepared, chunks.values()), *self._notes),
             rows=rows,
             rows_scanned=self._rows_scanned,
@@ -171,8 +183,8 @@ class ModelPass:
         chunks: Mapping[ChunkId, Chunk],
         stale: Sequence[ChunkId],
         newest: datetime | None,
-    ) -> tuple[list[MetricValue], list[Histogram]]:
-        """Values and histograms of chunks that are all compared with one reference."""
+    ) -> tuple[list[MetricValue], list[Histogram], list[Detection]]:
+        """Values, histograms and detections of chunks that are all compared with one reference."""
         builder = SeriesBuilder(
             model=self._model,
             monitors=self._monitors,
@@ -182,6 +194,9 @@ class ModelPass:
             cache=self._cache,
             cancel=self._cancel,
         )
+        if self._detecting.is_asked(prepared):
+            of_reference = self._wholes.of(tally, partial(self._reference_tables, tally, {}, {})).get("")
+            self._detecting.measure_errors_by(None if of_reference is None else of_reference[1])
         values: list[MetricValue] = []
         histograms: list[Histogram] = []
         subjects = self._subjects(prepared, tally, chunks, stale, newest)
@@ -194,7 +209,13 @@ class ModelPass:
                 self._notes += unknown_classes(self._model, subject.slices, prepared.classes)
         if subjects:
             builder.keep_courses(subjects[0], values)
-        return values, histograms
+        places = {
+            (subject.slices.segment, one.chunk.key): one.detected.positions
+            for subject in subjects
+            for one in subject.slices.slices
+            if one.detected is not None
+        }
+        return values, histograms, list(kept_detections(values, places, prepared.slicing))
 
     def _judged_one_by_one(
         self,
@@ -381,6 +402,7 @@ class ModelPass:
         expected = {} if counter is None else counter.expected(some)
         expected_whole = {} if counter is None else counter.whole(tally.reference)
         learned = LearnedChunks() if tally.no_reference else learning().learned(tally.plan, some)
+        detections = self._detecting.found(prepared, tally, chunks, stale, chosen, column)
         contents = ChunkContents(
             features=features,
             outcomes=outcomes,
@@ -389,6 +411,7 @@ class ModelPass:
             expected=expected,
             learned=learned,
             has_task=has_task,
+            detections=detections,
         )
 
         def contents_of_reference() -> ChunkContents:
@@ -425,7 +448,7 @@ class ModelPass:
                 reference=base,
                 newest=newest,
                 now=self._now,
-                reasons={**extras.reasons, **UNCOUNTED} if tally.moves else extras.reasons,
+                reasons={**extras.reasons, **detections.reasons, **(UNCOUNTED if tally.moves else {})},
                 class_calibrators=None if counter is None else counter.calibrators.get(segment),
                 ranges=tally.ranges,
                 no_reference=tally.no_reference,

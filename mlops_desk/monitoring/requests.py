@@ -80,7 +80,12 @@ def monitors_of(model: Model) -> tuple[Monitor, ...]:
 
 def asks_for(monitor: Monitor, metric: str, family: Family) -> bool:
     """Whether a monitor asks for a metric of a family."""
-    return (metric in monitor.metrics or not monitor.metrics) and monitor.family in (None, family)
+    return _names(monitor, metric) and monitor.family in (None, family)
+
+
+def _names(monitor: Monitor, metric: str) -> bool:
+    """Whether a metric is among those that a monitor names, or among all of its family where it names none."""
+    return metric in monitor.metrics or (not monitor.metrics and metric not in catalogue.OPT_IN)
 
 
 def asks_for_family(monitor: Monitor, family: Family) -> bool:
@@ -240,7 +245,7 @@ def _comparable(model: Model, columns: Sequence[Column]) -> Iterator[tuple[str, 
 def responsible_monitor(key: SeriesKey, monitors: Sequence[Monitor]) -> Monitor | None:
     """The first monitor that asks for a series."""
     for monitor in monitors:
-        by_metric = key.metric in monitor.metrics or not monitor.metrics
+        by_metric = _names(monitor, key.metric)
         by_column = key.column is None or "*" in monitor.columns or key.column in monitor.columns
         by_segment = (WHOLE_SEGMENT if key.segment is None else key.segment.split("=", 1)[0]) in monitor.segments
         same = monitor.convention is key.convention and monitor.family in (None, key.family)

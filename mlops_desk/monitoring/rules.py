@@ -21,7 +21,7 @@ def rules_of(model: Model, monitors: Sequence[Monitor], chunk_hours: float | Non
         if monitor is None:
             return AlertRule()
         definition = next(one for one in definitions_named(model, key.metric) if one.family is key.family)
-        threshold = threshold_of(Request(definition=definition, monitor=monitor), chunk_hours)
+        threshold = threshold_of(Request(definition=definition, monitor=monitor), chunk_hours, key.group)
         return AlertRule(severity=monitor.severity, consecutive=1 if threshold is None else threshold.consecutive)
 
     return rule

@@ -163,7 +163,7 @@ class SeriesBuilder:
         ]
         slices = [subject.slices.slices[index] for index in chosen]
         kept = [one for one in (measurements[index] for index in chosen) if one is not None]
-        threshold = threshold_of(request, self._hours)
+        threshold = threshold_of(request, self._hours, key.group)
         series = Judged(key=key, request=request, measurements=kept, threshold=threshold)
         twins = None
         if isinstance(threshold, PValueThreshold) and not key.metric.endswith("_p"):

@@ -14,6 +14,7 @@ from mlops_desk.aggregates.tables import CategoryTable, ValueTable
 from mlops_desk.domain.metric import Measurement
 from mlops_desk.domain.slicing import Chunk
 from mlops_desk.metrics.class_estimation import ClassCalibrators
+from mlops_desk.monitoring.detections import ChunkDetections
 from mlops_desk.monitoring.learned import NOTHING_LEARNED, Learned
 
 
@@ -25,6 +26,7 @@ class Slice(Struct, frozen=True, kw_only=True):
     outcomes : None for a model without a task. signals : None where nobody asks for any.
     answers : of what the engine must be asked for each chunk, by metric.
     expected : expected labels of a multiclass model, where estimates are asked for. learned : what is learned of its rows.
+    detected : what drift detectors found, None where none has a stream of it.
     """
 
     chunk: Chunk
@@ -34,6 +36,7 @@ class Slice(Struct, frozen=True, kw_only=True):
     answers: Mapping[str, Measurement] = field(default_factory=dict)
     expected: ExpectedTable | None = None
     learned: Learned = NOTHING_LEARNED
+    detected: ChunkDetections | None = None
 
 
 def tables_of(one: Slice) -> Mapping[str, ValueTable | CategoryTable]:

@@ -23,6 +23,7 @@ from mlops_desk.domain.threshold import (
     RateThreshold,
     Threshold,
 )
+from mlops_desk.metrics.detectors import DETECTORS, WARNING
 
 SAME_WITHIN = 1e-12
 """A value is beyond a limit only if it is by more than this share of the larger of the two."""
@@ -47,6 +48,9 @@ _DEVIATION = DeviationThreshold(lower=3.0, upper=3.0)
 _WARNED_DEVIATION = DeviationThreshold(lower=3.0, upper=3.0, warn=DeviationThreshold(lower=2.0, upper=2.0))
 _WARNED_ABOVE = DeviationThreshold(upper=3.0, warn=DeviationThreshold(upper=2.0))
 _SHIFT = PValueThreshold(max=0.001)
+_NO_DRIFT = ConstantThreshold(upper=0.0)
+_NO_WARNING = ConstantThreshold(warn=ConstantThreshold(upper=0.0))
+"""A detector alerts by its own rule: any drift that it finds, and any warning zone."""
 
 
 class ReferenceCourse(Struct, frozen=True, kw_only=True):
@@ -62,11 +66,15 @@ class ReferenceCourse(Struct, frozen=True, kw_only=True):
 
 
 def default_threshold(
-    definition: Definition, *, convention: Convention = Convention.DESK, chunk_hours: float | None = None
+    definition: Definition,
+    *,
+    convention: Convention = Convention.DESK,
+    chunk_hours: float | None = None,
+    group: str | None = None,
 ) -> Threshold | None:
     """What values of a metric are held against where desk.toml says nothing; None where only the user can say.
 
-    `chunk_hours` is the length of a chunk of time, which freshness is measured by.
+    `chunk_hours` is the length of a chunk of time, which freshness is measured by; `group` tells a detector's warning zones from its drifts.
     """
     family, metric = definition.family, definition.id
     if metric == "drifted_share":
@@ -79,14 +87,20 @@ def default_threshold(
     if family in _DEVIATING:
         return _WARNED_DEVIATION
     if family is Family.CONCEPT_DRIFT:
-        if metric == _GAP:
-            return _DEVIATION
-        return _SHIFT if metric in ("label_shift_given_score", "label_shift_given_score_p") else None
+        return _concept_threshold(metric, group)
     if family in (Family.FAIRNESS, Family.ESTIMATED_FAIRNESS):
         return _fairness_threshold(definition)
     if family is Family.DATA_QUALITY:
         return _quality_threshold(metric, chunk_hours)
     return None
+
+
+def _concept_threshold(metric: str, group: str | None) -> Threshold | None:
+    if metric == _GAP:
+        return _DEVIATION
+    if metric in DETECTORS:
+        return _NO_WARNING if group == WARNING else _NO_DRIFT
+    return _SHIFT if metric in ("label_shift_given_score", "label_shift_given_score_p") else None
 
 
 def _statistic_threshold(definition: Definition) -> Threshold:

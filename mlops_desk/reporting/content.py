@@ -9,11 +9,11 @@ from msgspec import Struct
 
 from mlops_desk import __version__, theme
 from mlops_desk.domain.errors import UserError
-from mlops_desk.domain.metric import Family, SeriesKey, Verdict
+from mlops_desk.domain.metric import Detection, Family, SeriesKey, Verdict
 from mlops_desk.domain.model import Model
 from mlops_desk.domain.overview import Distribution, Overview, Period, RetrainingStatus
 from mlops_desk.reporting.matrix import column_roles, column_series
-from mlops_desk.reporting.naming import limits_text, metric_name, value_text
+from mlops_desk.reporting.naming import is_of_zones, limits_text, metric_name, series_title, value_text
 from mlops_desk.reporting.page import (
     Cells,
     Grid,
@@ -33,6 +33,7 @@ from mlops_desk.reporting.wording import convention_texts, threshold_texts
 from mlops_desk.store.archive import Store
 
 SHOWN_DISTRIBUTIONS = 6
+MOST_DETECTIONS = 5
 SECOND_DRIFT_METRICS = ("psi", "wasserstein", "kolmogorov_smirnov", "hellinger", "jensen_shannon")
 RATES = ("missing_rate", "unseen_rate", "out_of_range_rate")
 COMPARED_SUFFIXES = ("_ratio", "_difference")
@@ -100,6 +101,7 @@ class ModelReport(Struct, frozen=True, kw_only=True):
     ----------
     drift_metric, second_metric : ids behind `latest` and `second` of the columns; empty where there is none.
     comparisons : of protected groups. quality, concept : series of the model as a whole.
+    detections : rows of the page's chunks at which drift detectors signalled over all rows, the latest MOST_DETECTIONS of each series.
     conventions, thresholds : in words.
     """
 
@@ -110,6 +112,7 @@ class ModelReport(Struct, frozen=True, kw_only=True):
     accuracy: tuple[Accuracy, ...]
     comparisons: tuple[Standing, ...]
     concept: tuple[Standing, ...]
+    detections: tuple[Detection, ...]
     quality: tuple[Standing, ...]
     distributions: tuple[Distribution, ...]
     conventions: tuple[str, ...]
@@ -167,11 +170,25 @@ def model_report(
         accuracy=accuracies(page),
         comparisons=comparisons(page),
         concept=whole_series(page.concept),
+        detections=detections_of(store, page),
         quality=whole_series(page.quality),
         distributions=shown_distributions(store, page, overview),
         conventions=convention_texts(keys),
         thresholds=threshold_texts(model, keys),
     )
+
+
+def detections_of(store: Store, page: Page) -> tuple[Detection, ...]:
+    """Where drift detectors signalled over all rows, in their order; of each series only the latest of many."""
+    chunks = {chunk.key for chunk in page.chunks}
+    found = [one for one in store.detections(page.model.id) if one.chunk_key in chunks and one.key.segment is None]
+    latest_of: dict[SeriesKey, list[Detection]] = {}
+    for one in reversed(found):
+        own = latest_of.setdefault(one.key, [])
+        if len(own) < MOST_DETECTIONS:
+            own.append(one)
+    chosen = {(one.key, one.stream_row) for own in latest_of.values() for one in own}
+    return tuple(one for one in found if (one.key, one.stream_row) in chosen)
 
 
 def grids(page: Page) -> tuple[Grid, ...]:
@@ -239,9 +256,9 @@ def comparison_title(key: SeriesKey) -> str:
 def whole_series(grid: Grid) -> tuple[Standing, ...]:
     """The series of a grid that are of all rows and no column."""
     return tuple(
-        standing(key, cells, metric_name(key.family, key.metric))
+        standing(key, cells, series_title(key) if is_of_zones(key) else metric_name(key.family, key.metric))
         for key, cells in grid.items()
-        if key.column is None and key.group is None and key.class_ is None
+        if key.column is None and (key.group is None or is_of_zones(key)) and key.class_ is None
     )
 
 

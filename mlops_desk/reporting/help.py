@@ -31,6 +31,7 @@ GUIDES = (
     "error-bounds",
     "conventions",
     "labels-and-estimates",
+    "drift-detectors",
     "fairness-reading",
     "weights",
     "moving-references",

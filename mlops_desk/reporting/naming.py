@@ -10,9 +10,10 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 
 from mlops_desk import theme
-from mlops_desk.domain.metric import Definition, Direction, Family, Limits, SeriesKey
+from mlops_desk.domain.metric import Definition, Detection, Direction, Family, Limits, SeriesKey
 from mlops_desk.domain.slicing import Chunk
 from mlops_desk.metrics.catalogue import CATALOGUE
+from mlops_desk.metrics.detectors import DETECTORS, WARNING, WARNING_DETECTORS
 
 FAMILY_NAMES = {
     Family.DATA_DRIFT: "Data drift",
@@ -63,7 +64,9 @@ def direction(family: Family, metric: str) -> Direction:
 def series_title(key: SeriesKey) -> str:
     """`Jensen–Shannon distance of debt_ratio`, `Recall of sex = female, in region = S`."""
     title = metric_name(key.family, key.metric)
-    if key.group is not None:
+    if is_of_zones(key):
+        title += ", warning zones"
+    elif key.group is not None:
         title += f" of {key.column} = {key.group}" if key.column else f" of {key.group}"
     elif key.column is not None:
         title += f" of {key.column}"
@@ -74,6 +77,16 @@ def series_title(key: SeriesKey) -> str:
     if key.convention != "desk":
         title += f" ({key.convention})"
     return title
+
+
+def is_of_zones(key: SeriesKey) -> bool:
+    """Whether a series is of the warning zones of a drift detector."""
+    return key.metric in WARNING_DETECTORS and key.group == WARNING
+
+
+def detection_text(one: Detection) -> str:
+    """What a drift detector signalled."""
+    return "warning zone entered" if is_of_zones(one.key) else "drift"
 
 
 def segment_text(label: str) -> str:
@@ -92,7 +105,9 @@ def value_text(key: SeriesKey, value: float | None) -> str:
     is_share = key.family is Family.DATA_QUALITY and found is not None and found.range == (0.0, 1.0)
     if is_share or key.metric == "drifted_share":
         return theme.percent(value)
-    if key.metric in ("rows", "confusion") or (key.metric.startswith(("true_", "false_")) and "rate" not in key.metric):
+    if key.metric in ("rows", "confusion", *DETECTORS) or (
+        key.metric.startswith(("true_", "false_")) and "rate" not in key.metric
+    ):
         return theme.count(value)
     return theme.number(value)
 

@@ -14,6 +14,7 @@ from mlops_desk.domain.metric import Direction, Family, Limits, SeriesKey, Verdi
 from mlops_desk.domain.overview import Tile
 from mlops_desk.domain.schema import Task
 from mlops_desk.domain.slicing import Chunk
+from mlops_desk.metrics.detectors import DETECTORS
 from mlops_desk.reporting.naming import (
     direction,
     limits_text,
@@ -215,7 +216,11 @@ def concept_tile(page: Page) -> Tile | None:
     shift = read(plain(page.concept, SHIFT_P)) or read(plain(page.concept, SHIFT))
     if shift is None:
         gap = read(plain(page.concept, GAP))
-        return None if gap is None else tile_of(gap, metric_name(gap.key.family, GAP), labels_note(page, gap.place))
+        return (
+            detector_tile(page)
+            if gap is None
+            else tile_of(gap, metric_name(gap.key.family, GAP), labels_note(page, gap.place))
+        )
     statistic = plain(page.concept, SHIFT)
     verdict = worst((shift.verdict, verdict_of(statistic[1][shift.place]) if statistic else Verdict.UNTESTED))
     text, limit = value_text(shift.key, shift.value), limits_text(shift.key, shift.limits, None)
@@ -235,6 +240,18 @@ def concept_tile(page: Page) -> Tile | None:
         note=labels_note(page, shift.place),
         points=numbers(shift.cells),
     )
+
+
+def detector_tile(page: Page) -> Tile | None:
+    """The drifts of the detector that finds most in its latest chunk."""
+    readings = [read(plain(page.concept, metric)) for metric in DETECTORS]
+    found = [reading for reading in readings if reading is not None]
+    if not found:
+        return None
+    most = max(found, key=lambda one: one.value)
+    tile = tile_of(most, metric_name(most.key.family, most.key.metric), labels_note(page, most.place))
+    more = most.value - (most.value if most.before is None else most.before)
+    return replace(tile, change_text=f"{'▲' if more > 0 else '▼'} {theme.count(abs(more))}" if more else "")
 
 
 def fairness_tile(page: Page) -> Tile | None:

@@ -34,7 +34,8 @@ DEFAULTS = {
     Family.CALIBRATION: _DEVIATION,
     Family.ADVERSARIAL: _DEVIATION,
     Family.BUSINESS: _DEVIATION,
-    Family.CONCEPT_DRIFT: "label shift with p < 0.001; a gap of estimate and truth beyond 3 sampling errors",
+    Family.CONCEPT_DRIFT: "label shift with p < 0.001; a gap of estimate and truth beyond 3 sampling errors; "
+    "any drift that a detector finds, warning in its warning zone",
     Family.FAIRNESS: "ratio below 0.8 or difference above 0.1: alert if the whole 95 % interval is, warning if only the value is",
     Family.DATA_QUALITY: "rates above the reference's by more than 3 sampling errors and 0.01; rows outside mean ± 3 standard deviations; "
     "newest row older than 2 chunk lengths; any expectation that failed",

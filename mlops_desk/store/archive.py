@@ -13,11 +13,11 @@ from pathlib import Path
 from types import EllipsisType, TracebackType
 from typing import Self
 
-from mlops_desk.domain.metric import Convention, Family, MetricValue
+from mlops_desk.domain.metric import Convention, Detection, Family, MetricValue
 from mlops_desk.domain.overview import DataNote
 from mlops_desk.domain.slicing import Chunk, Split
 from mlops_desk.domain.threshold import Alert, AlertState
-from mlops_desk.store import alerts, audit, chunks, distributions, records, series, values
+from mlops_desk.store import alerts, audit, chunks, detections, distributions, records, series, values
 from mlops_desk.store.alerts import AlertEvent
 from mlops_desk.store.audit import AuditBreak, AuditEntry, Detail
 from mlops_desk.store.connection import connect, explained, journal_mode, store_path, transaction
@@ -138,6 +138,12 @@ class Store:
             if number is None:
                 return None
             return distributions.summed_histogram(self._connection, number, column, str(split), chunk_keys, segment)
+
+    def detections(self, model: str) -> tuple[Detection, ...]:
+        """Where the drift detectors of a model signalled, in the order of rows."""
+        with explained(self.path):
+            number = series.model_number(self._connection, model)
+            return () if number is None else detections.detections(self._connection, number)
 
     def alerts(
         self,

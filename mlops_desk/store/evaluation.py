@@ -9,11 +9,12 @@ import sqlite3
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
-from mlops_desk.domain.metric import Family, MetricValue
+from mlops_desk.domain.metric import Detection, Family, MetricValue
 from mlops_desk.domain.overview import DataNote
 from mlops_desk.domain.slicing import Chunk, Split
 from mlops_desk.domain.threshold import Alert
 from mlops_desk.store import alerts, chunks, records, values
+from mlops_desk.store.detections import drop_detections, write_detections
 from mlops_desk.store.distributions import Histogram, drop_distributions, write_histograms
 from mlops_desk.store.ledger import ValueLedger
 from mlops_desk.store.records import LogSummary, ValueCounts
@@ -51,6 +52,7 @@ class EvaluationWriter:
         for chunk in gone:
             self._ledger.remove_all(chunk)
         drop_distributions(self._connection, gone)
+        drop_detections(self._connection, gone)
         self._chunks = chunks.chunk_numbers(self._connection, self._model)
 
     def write_values(self, produced: Sequence[MetricValue]) -> None:
@@ -68,6 +70,11 @@ class EvaluationWriter:
     def write_distributions(self, histograms: Sequence[Histogram]) -> None:
         """Stores the display histograms of columns for some chunks; those of other chunks stay while their bins do."""
         write_histograms(self._connection, self._model, self._chunks, histograms)
+
+    def write_detections(self, evaluated: Iterable[Chunk], detections: Iterable[Detection]) -> None:
+        """Stores where detectors signalled in the chunks that were evaluated, in place of what these had."""
+        names = [(str(chunk.split), chunk.key) for chunk in evaluated]
+        write_detections(self._connection, self._chunks, names, detections, self._series.number)
 
     def write_notes(self, notes: Sequence[DataNote]) -> None:
         """Stores what a person should know about the data, in this order."""

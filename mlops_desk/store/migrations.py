@@ -208,7 +208,19 @@ create view metric_value_history as select {VIEW_COLUMNS}, c.key as chunk_key, l
 from former_value v {VIEW_TABLES} join evaluation later on later.id = v.superseded_by;
 """
 
-MIGRATIONS: tuple[str, ...] = (TABLES + VIEWS,)
+DETECTIONS = """
+-- row and stream_row count from 0 the labelled rows of the chunk, and of all chunks of its split
+create table detection (
+    chunk integer not null references chunk (id),
+    series integer not null references series (id),
+    row integer not null,
+    stream_row integer not null,
+    at text,
+    primary key (chunk, series, row)
+) without rowid;
+"""
+
+MIGRATIONS: tuple[str, ...] = (TABLES + VIEWS, DETECTIONS)
 """Script i leads from user_version i to i + 1."""
 
 
