@@ -11,12 +11,13 @@ from mlops_desk.domain.metric import SeriesKey
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConstantThreshold:
-    """Alert strictly below `lower` or above `upper`."""
+    """Alert strictly below `lower` or above `upper`; where `inclusive`, on them too."""
 
     lower: float | None = None
     upper: float | None = None
     warn: ConstantThreshold | None = None
     consecutive: int = 1
+    inclusive: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,9 +33,10 @@ from mlops_desk.metrics.regression import regression_performance
 from mlops_desk.metrics.regression_fairness import regression_fairness
 from mlops_desk.metrics.separability import DOMAIN_CLASSIFIER_AUC, WHOLE_ONLY
 from mlops_desk.metrics.structure import constant_columns
-from mlops_desk.metrics.univariate import categorical_drift, numeric_drift
+from mlops_desk.metrics.univariate import NUMERIC_METRICS, categorical_drift, few_numbers_drift, numeric_drift
 from mlops_desk.monitoring.expectations import broken_checks
 from mlops_desk.monitoring.known_classes import known_classes
+from mlops_desk.monitoring.presets import chosen_metric
 from mlops_desk.monitoring.requests import (
     CONSTANT_COLUMNS,
     DRIFT_FAMILIES,
@@ -88,7 +89,13 @@ class Measurer:
         if request.definition.id == DRIFTED_SHARE:
             return {}
         if family in DRIFT_FAMILIES:
-            return {self._key(request): list(self._drift(request, self._set.slices))}
+            along: list[Measurement | None] = list(self._drift(request, self._set.slices))
+            if request.chosen:
+                along = [
+                    value if self._chooses(request, one) else None
+                    for value, one in zip(along, self._set.slices, strict=True)
+                ]
+            return {self._key(request): along}
         if family is Family.DATA_QUALITY:
             return {self._key(request): [self._quality(request, one) for one in self._set.slices]}
         if family in SIGNAL_FAMILIES:
@@ -120,12 +127,21 @@ class Measurer:
         metric, convention, min_rows = request.definition.id, request.monitor.convention, request.monitor.min_rows
         if isinstance(reference, ValueTable):
             numeric = [table if isinstance(table, ValueTable) else _no_values(reference) for table in tables]
+            if metric not in NUMERIC_METRICS:
+                return few_numbers_drift(metric, convention, reference, numeric, min_rows=min_rows)
             seeds = [self._seed(request, one) for one in slices]
             return numeric_drift(metric, convention, reference, numeric, min_rows=min_rows, seeds=seeds)
         if isinstance(reference, CategoryTable):
             categorical = [table if isinstance(table, CategoryTable) else _no_categories() for table in tables]
             return categorical_drift(metric, convention, reference, categorical, min_rows=min_rows)
         return [untested("the reference does not have this column")] * len(slices)
+
+    def _chooses(self, request: Request, one: Slice) -> bool:
+        """Whether the convention's tool would take the metric of a request for its column in a slice."""
+        reference, chunk = self.column_table(request, self._set.reference), self.column_table(request, one)
+        if reference is None:
+            return True
+        return chosen_metric(request.monitor.convention, reference, chunk) == request.definition.id
 
     def _seed(self, request: Request, one: Slice) -> int:
         """The seed of whatever a metric draws in a slice; a statistic and its p-value draw the same."""
