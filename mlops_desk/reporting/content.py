@@ -11,7 +11,7 @@ from mlops_desk.domain.errors import UserError
 from mlops_desk.domain.metric import Family, SeriesKey, Verdict
 from mlops_desk.domain.model import Model
 from mlops_desk.domain.overview import Distribution, Overview, Period, RetrainingStatus
-from mlops_desk.reporting.matrix import column_roles, column_series
+from mlops_desk.reporting.matrix import column_roles, column_series, matrix_series
 from mlops_desk.reporting.naming import limits_text, metric_name, value_text
 from mlops_desk.reporting.page import (
     Cells,
@@ -101,7 +101,8 @@ class ModelReport:
 
     Attributes
     ----------
-    drift_metric, second_metric : ids behind `latest` and `second` of the columns; empty where there is none.
+    drift_metric, second_metric : ids behind `latest` and `second` of the columns; empty where there is none. A column that has no
+    `drift_metric` has another distance in `latest`, or 1 - p of a test.
     comparisons : of protected groups. quality, concept : series of the model as a whole.
     conventions, thresholds : in words.
     """
@@ -167,7 +168,7 @@ def model_report(
         overview=overview,
         drift_metric=first,
         second_metric=second,
-        columns=column_rows(page, overview, first, second),
+        columns=column_rows(page, overview, second),
         accuracy=accuracies(page),
         comparisons=comparisons(page),
         concept=whole_series(page.concept),
@@ -255,13 +256,14 @@ def second_metric(page: Page, first: str) -> str:
     return next((metric for metric in SECOND_DRIFT_METRICS if metric in present and metric != first), "")
 
 
-def column_rows(page: Page, overview: Overview, first: str, second: str) -> tuple[ColumnRow, ...]:
+def column_rows(page: Page, overview: Overview, second: str) -> tuple[ColumnRow, ...]:
     """A row for each column of the matrix, in its order."""
     if overview.matrix is None:
         return ()
     roles = column_roles(page)
     firsts, seconds = (
-        {key.column: cells for key, cells in column_series(page, metric).items()} for metric in (first, second)
+        {key.column: cells for key, cells in series.items()}
+        for series in (matrix_series(page), column_series(page, second))
     )
     every: dict[str, list[Cells]] = {}
     for key, cells in page.drift.items():
