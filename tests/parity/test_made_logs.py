@@ -1,0 +1,215 @@
+"""Every judged number of logs that no published case has, against an independent route from the rows, for every way of cutting them."""
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.parity import oracle
+from tests.parity.made import CLASSES, Log, binary_log, class_log, price_log
+from tests.parity.tables import Results, Row, monitor, results_of
+
+NUMBERS = ("tail", "wealth", "nearly", "still", "steps", "offset")
+CATEGORIES = ("kind", "flag", "gone")
+MATRIX, CLASS_MATRIX = [[0, -1], [-2, 3]], [[1, -1, 0], [0, 2, -2], [-3, 0, 1]]
+MAKERS: dict[str, Callable[..., Log]] = {"binary": binary_log, "multiclass": class_log, "regression": price_log}
+ROLES = {
+    "binary": 'score = "score"\npositive = 1\n',
+    "multiclass": "score = { " + ", ".join(f'{one} = "p_{one}"' for one in CLASSES) + " }\n",
+    "regression": "",
+}
+FAMILIES = {
+    "binary": ("performance", "calibration", "concept_drift"),
+    "multiclass": ("performance",),
+    "regression": ("performance",),
+}
+EVERYWHERE = ("data_drift", "prediction_drift", "label_drift", "fairness", "data_quality")
+ELSEWHERE = {
+    "mmd": "drawn by seed: tests/metrics/test_discrepancy.py", "mmd_p": "drawn by seed: tests/metrics/test_discrepancy.py",
+    "lift_at_10": "ties: tests/metrics/test_performance.py", "drifted_share": "counted below",
+    "estimation_gap": "tests/metrics/test_concept.py", "covariate_effect": "tests/metrics/test_concept.py",
+    "concept_effect": "tests/metrics/test_concept.py",
+    "expected_calibration_error": "ties: tests/metrics/test_calibration.py", "maximum_calibration_error": "tests/metrics/test_calibration.py",
+    "brier_reliability": "tests/metrics/test_calibration.py", "brier_resolution": "tests/metrics/test_calibration.py",
+    "calibration_slope": "tests/metrics/test_calibration.py", "calibration_intercept": "tests/metrics/test_calibration.py",
+    "label_lag_hours": "tests/monitoring/test_structure_metrics.py", "schema_changes": "tests/metrics/test_structure.py",
+    "freshness_hours": "of the newest chunk: tests/metrics/test_quality.py", "constant_columns": "tests/metrics/test_structure.py",
+    "row_rate": "tests/metrics/test_quality.py",
+}  # fmt: skip
+"""What is held to an independent route elsewhere."""
+CUTS = {
+    "size": ("size = 270\n", lambda order, times: [order[at : at + 270] for at in range(0, len(order), 270)]),
+    "append": ("size = 270\nincomplete = \"append\"\n", lambda order, times: _appended(order, 270)),
+    "number": ("number = 6\n", lambda order, times: [order[at : at + len(order) // 6] for at in range(0, len(order), len(order) // 6)]),
+    "day": ('every = "1d"\n', lambda order, times: [[at for at in order if times[at].date() == day] for day in sorted({times[at].date() for at in order})]),
+}  # fmt: skip
+
+
+def _appended(order: list[int], size: int) -> list[list[int]]:
+    full = len(order) // size
+    return [order[at * size : None if at == full - 1 else (at + 1) * size] for at in range(full)]
+
+
+def cut(log: Log, how: str) -> list[list[int]]:
+    """Row numbers of each chunk: in the order of time, and of rows where times are equal; rows without a time are in none."""
+    times = log.columns["ts"]
+    order = sorted((at for at in range(log.rows) if times[at] is not None), key=lambda at: times[at])
+    return CUTS[how][1](order, times)
+
+
+def taken(values: Sequence[Any], rows: Sequence[int]) -> list[Any]:
+    return [values[at] for at in rows]
+
+
+class Expected:
+    """What the table should say of one model's chunks."""
+
+    def __init__(self, task: str, logs: Mapping[str, Log], how: str) -> None:
+        self.task, self.logs = task, logs
+        self.chunks = {split: cut(log, how) for split, log in logs.items()}
+        self.whole = sorted(at for rows in self.chunks["reference"] for at in rows)
+        self._accuracy: dict[tuple[str, int], Mapping[Any, Any]] = {}
+        self._groups: dict[tuple[str, int, str, str | None], Mapping[Any, Any]] = {}
+
+    def column(self, name: str, split: str, rows: Sequence[int]) -> list[Any]:
+        log = self.logs[split]
+        return taken(log.labels if name == "truth" else log.columns[name], rows)
+
+    def of(self, row: Row) -> Any:
+        """The number that a row of the results table should have, None for none."""
+        split, rows = row["split"], self.chunks[row["split"]][row["chunk"]]
+        family, metric, column = row["family"], row["metric"], row["column"]
+        if family.endswith("_drift") and family != "concept_drift":
+            compare = oracle.number_drift if self.is_number(column) else oracle.category_drift
+            return compare(metric, self.column(column, "reference", self.whole), self.column(column, split, rows))
+        if family == "data_quality":
+            return self.quality(metric, column, split, rows)
+        if family == "performance":
+            key = (metric, row["class"], row["group"]) if self.task == "multiclass" else metric
+            return self.accuracy(split, row["chunk"]).get(key)
+        if family == "fairness":
+            return self.groups(split, row["chunk"], column, row["class"]).get((metric, row["group"]))
+        return self.concept(metric, split, rows)
+
+    def is_number(self, column: str) -> bool:
+        return column in NUMBERS or column == "score" or column.startswith("p_") or (self.task == "regression" and column in ("told", "truth"))  # fmt: skip
+
+    def quality(self, metric: str, column: str | None, split: str, rows: Sequence[int]) -> Any:
+        if metric == "rows":
+            return len(rows)
+        if metric == "label_coverage":
+            return sum(one is not None for one in self.column("truth", split, rows)) / len(rows)
+        if metric == "duplicate_rate":
+            return 0.0 if len(rows) >= oracle.MIN_ROWS else None
+        return oracle.quality(
+            metric, self.column(column or "", "reference", self.whole), self.column(column or "", split, rows)
+        )
+
+    def accuracy(self, split: str, chunk: int) -> Mapping[Any, Any]:
+        if (split, chunk) not in self._accuracy:
+            rows = self.chunks[split][chunk]
+            told, truth = (self.column(name, split, rows) for name in ("told", "truth"))
+            if self.task == "binary":
+                found: Mapping[Any, Any] = oracle.binary_performance(
+                    self.column("score", split, rows), told, truth, MATRIX
+                )
+            elif self.task == "multiclass":
+                scores = list(zip(*(self.column(f"p_{one}", split, rows) for one in CLASSES), strict=True))
+                found = oracle.class_performance(scores, told, truth, CLASSES, CLASS_MATRIX)
+            else:
+                found = oracle.regression_performance(told, truth)
+            self._accuracy[split, chunk] = found
+        return self._accuracy[split, chunk]
+
+    def groups(self, split: str, chunk: int, attribute: str, one: str | None) -> Mapping[Any, Any]:
+        key = (split, chunk, attribute, one)
+        if key not in self._groups:
+            rows = self.chunks[split][chunk]
+            told, truth = (self.column(name, split, rows) for name in ("told", "truth"))
+            parts = [self.column(name, split, rows) for name in attribute.split("×")]
+            groups = [None if None in value else "×".join(value) for value in zip(*parts, strict=True)]
+            if self.task == "regression":
+                self._groups[key] = oracle.mean_fairness(groups, told, truth)
+            else:
+                if one is not None:
+                    told, truth = (
+                        [None if value is None else int(value == one) for value in some] for some in (told, truth)
+                    )
+                self._groups[key] = oracle.group_fairness(groups, told, truth)
+        return self._groups[key]
+
+    def concept(self, metric: str, split: str, rows: Sequence[int]) -> Any:
+        """Cochran, Mantel and Haenszel over the deciles of the reference's scores, from the rows that have score, prediction and label."""
+        sides = []
+        for side, own in ((split, rows), ("reference", self.whole)):
+            columns = [self.column(name, side, own) for name in ("score", "told", "truth")]
+            kept = [(s, t) for s, p, t in zip(*columns, strict=True) if None not in (s, p, t)]
+            sides.append(tuple(np.array(part, dtype=float) for part in zip(*kept, strict=True)))
+        if len(sides[0][0]) < oracle.MIN_ROWS:
+            return None
+        return oracle.label_shift(sides[1], sides[0])[metric]
+
+
+def desk(task: str, how: str) -> Iterator[str]:
+    protected = '["sex", "origin", "sex×origin"]'
+    yield '[models.logs]\npath = "analysis"\n[models.reference]\npath = "reference"\n'
+    yield '[models.labels]\npath = "labels"\nkey = "id"\ntarget = "truth"\n'
+    yield f'[models.columns]\nid = "id"\ntimestamp = "ts"\nprediction = "told"\nprotected = {protected}\n{ROLES[task]}'
+    yield f"numeric = {list(NUMBERS)}\ncategorical = {list(CATEGORIES)}\n".replace("'", '"')
+    yield f"[models.chunks]\n{CUTS[how][0]}"
+    if task != "regression":
+        yield f"[models.business_value]\nmatrix = {MATRIX if task == 'binary' else CLASS_MATRIX}\n"
+    for family in (*FAMILIES[task], *EVERYWHERE):
+        yield monitor(family=family)
+
+
+LAST_DIGIT = {
+    "mean_prediction_difference": 1e-9,
+    "mean_prediction_ratio": 1e-9,
+    "mean_error": 1e-9,
+    "median_shift": 2e-7,
+}
+"""What the last digits of numbers of 1e6 (prices) and 1e9 (offset) are worth where a metric is the difference of two of them."""
+
+
+def wrong(found: Row, expected: Any) -> bool:
+    value = found["value"]
+    if expected is None or value is None:
+        return (expected is None) != (value is None)
+    return not math.isclose(value, expected, rel_tol=1e-9, abs_tol=LAST_DIGIT.get(found["metric"], 1e-12))
+
+
+def made(folder: Path, task: str, how: str) -> tuple[Results, Expected]:
+    logs = {
+        split: MAKERS[task](seed, rows, later=seed == 2)
+        for split, seed, rows in (("reference", 1, 1300), ("analysis", 2, 1000))
+    }
+    for split, log in logs.items():
+        log.write(folder, split)
+    return results_of(folder, *desk(task, how), task=task), Expected(task, logs, how)
+
+
+@pytest.mark.parametrize(
+    ("task", "how"),
+    [("binary", "size"), ("binary", "append"), ("binary", "day"), ("multiclass", "number"), ("regression", "size"), ("regression", "day")],
+)  # fmt: skip
+def test_every_judged_number_is_that_of_the_rows(tmp_path: Path, task: str, how: str) -> None:
+    found, expected = made(tmp_path, task, how)
+    seen: Counter[str] = Counter()
+    off = []
+    for row in found.rows:
+        if row["metric"] in ELSEWHERE:
+            continue
+        answer = expected.of(row)
+        seen[row["family"]] += row["value"] is not None
+        if wrong(row, answer):
+            names = ("split", "chunk", "family", "metric", "column", "group", "class", "value", "reason")
+            off.append((*(row[name] for name in names), answer))
+    assert not off, f"{len(off)} of {len(found.rows)}: " + "\n".join(map(str, off[:12]))
+    for split, chunks in expected.chunks.items():
+        assert len(chunks) == 1 + max(row["chunk"] for row in found.where(split=split))
+    assert all(seen[family] for family in (*FAMILIES[task], *EVERYWHERE) if family != "calibration")
