@@ -11,13 +11,16 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
+from mlops_desk.resources import resource
 from tests.aggregates.logs import written
 
 FIRST = datetime(2025, 3, 3)
 Values = list[Any]
 """A column; None is NULL."""
 CLASSES = ("high", "low", "mid")
+SAMPLES = resource("samples")
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,9 @@ class Log:
 
     columns: Mapping[str, Values]
     labels: Values
+    numbers: tuple[str, ...] = ("tail", "wealth", "nearly", "still", "steps", "offset")
+    categories: tuple[str, ...] = ("kind", "flag", "gone")
+    protected: tuple[str, ...] = ("sex", "origin", "sex×origin")
 
     @property
     def rows(self) -> int:
@@ -33,7 +39,7 @@ class Log:
 
     def write(self, folder: Path, name: str) -> None:
         """Writes the log in two files, and the labels that there are in one of their own."""
-        kinds = {"id": pa.int64(), "ts": pa.timestamp("us")}
+        kinds = {"ts": pa.timestamp("us")}
         table = pa.table({key: pa.array(values, kinds.get(key)) for key, values in self.columns.items()})
         cut = self.rows // 3
         written(folder / name / "0.parquet", table.slice(0, cut))
@@ -127,3 +133,57 @@ def price_log(seed: int, rows: int, *, later: bool, days: float = 7) -> Log:
     truth = 1e6 + rng.standard_t(3, rows)
     columns["told"] = without(rng, truth + rng.standard_t(2, rows) * (2 if later else 1), 0.04)
     return Log(columns, without(rng, truth, 0.5))
+
+
+def _sample(
+    files: Sequence[Path], labels: Sequence[Path], names: Mapping[str, str], rows: int, **roles: tuple[str, ...]
+) -> Log:
+    """The first rows of shipped files, with the names that a made log gives their roles."""
+    table = pa.concat_tables([pq.read_table(path) for path in files]).slice(0, rows)
+    kept = {"id", *names, *roles["numbers"], *roles["categories"], *"×".join(roles["protected"]).split("×")}
+    columns = {names.get(name, name): table[name].to_pylist() for name in table.column_names if name in kept}
+    truth = columns.pop("truth", None)
+    if labels:
+        known = pa.concat_tables([pq.read_table(path) for path in labels])
+        of_row = dict(
+            zip(
+                known["id"].to_pylist(),
+                known[next(name for name in names if names[name] == "truth")].to_pylist(),
+                strict=True,
+            )
+        )
+        truth = [of_row.get(one) for one in columns["id"]]
+    assert truth is not None
+    return Log(columns, [None if one is None else int(one) for one in truth], **roles)
+
+
+def loans_log(seed: int, rows: int, *, later: bool) -> Log:
+    """Shipped car loans."""
+    del seed
+    names = {"timestamp": "ts", "y_pred": "told", "y_pred_proba": "score", "repaid": "truth"}
+    folder = SAMPLES / "loans"
+    return _sample(
+        [folder / ("logs/analysis.parquet" if later else "reference.parquet")],
+        [folder / "labels/repaid.parquet"] if later else [],
+        names,
+        rows,
+        numbers=("car_value", "debt_to_income_ratio", "loan_length", "driver_tenure"),
+        categories=("salary_range", "repaid_loan_on_prev_car", "size_of_downpayment"),
+        protected=("salary_range", "size_of_downpayment"),
+    )
+
+
+def census_log(seed: int, rows: int, *, later: bool) -> Log:
+    """Shipped people of the census, of the first months or of the reference."""
+    del seed
+    names = {"surveyed_at": "ts", "prediction": "told", "predicted_probability": "score", "employed": "truth"}
+    folder = SAMPLES / "census"
+    return _sample(
+        [folder / f"logs/2016-{month:02}.parquet" for month in (1, 2, 3)] if later else [folder / "reference.parquet"],
+        [folder / f"labels/2016-{month:02}.parquet" for month in (1, 2, 3)] if later else [],
+        names,
+        rows,
+        numbers=("AGEP",),
+        categories=("SCHL", "MAR", "DIS", "MIG", "sex"),
+        protected=("sex", "race", "sex×race"),
+    )
