@@ -1,6 +1,6 @@
 """What a results table should say of a made log, from its rows alone: SciPy, scikit-learn, and the formulas of fairlearn written out.
 
-An answer is a number, or None where METRICS.md says that there is none: too few rows, a constant, an absent class or group.
+An answer is a number, or None where there is none to give: too few rows, a constant, an absent class or group.
 """
 
 import math
