@@ -36,7 +36,7 @@ from mlops_desk.metrics.structure import constant_columns
 from mlops_desk.metrics.univariate import NUMERIC_METRICS, categorical_drift, few_numbers_drift, numeric_drift
 from mlops_desk.monitoring.expectations import broken_checks
 from mlops_desk.monitoring.known_classes import known_classes
-from mlops_desk.monitoring.presets import chosen_metric
+from mlops_desk.monitoring.presets import only_chosen
 from mlops_desk.monitoring.requests import (
     CONSTANT_COLUMNS,
     DRIFT_FAMILIES,
@@ -89,13 +89,8 @@ class Measurer:
         if request.definition.id == DRIFTED_SHARE:
             return {}
         if family in DRIFT_FAMILIES:
-            along: list[Measurement | None] = list(self._drift(request, self._set.slices))
-            if request.chosen:
-                along = [
-                    value if self._chooses(request, one) else None
-                    for value, one in zip(along, self._set.slices, strict=True)
-                ]
-            return {self._key(request): along}
+            along = self._drift(request, self._set.slices)
+            return {self._key(request): self._where_chosen(request, along) if request.chosen else list(along)}
         if family is Family.DATA_QUALITY:
             return {self._key(request): [self._quality(request, one) for one in self._set.slices]}
         if family in SIGNAL_FAMILIES:
@@ -136,12 +131,10 @@ class Measurer:
             return categorical_drift(metric, convention, reference, categorical, min_rows=min_rows)
         return [untested("the reference does not have this column")] * len(slices)
 
-    def _chooses(self, request: Request, one: Slice) -> bool:
-        """Whether the convention's tool would take the metric of a request for its column in a slice."""
-        reference, chunk = self.column_table(request, self._set.reference), self.column_table(request, one)
-        if reference is None:
-            return True
-        return chosen_metric(request.monitor.convention, reference, chunk) == request.definition.id
+    def _where_chosen(self, request: Request, along: Sequence[Measurement]) -> list[Measurement | None]:
+        """Drift where the convention's tool takes the metric of the request."""
+        reference, *tables = (self.column_table(request, one) for one in (self._set.reference, *self._set.slices))
+        return only_chosen(along, request.definition.id, request.monitor.convention, reference, tables)
 
     def _seed(self, request: Request, one: Slice) -> int:
         """The seed of whatever a metric draws in a slice; a statistic and its p-value draw the same."""

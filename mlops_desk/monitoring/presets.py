@@ -6,8 +6,10 @@ so its choice may differ from chunk to chunk; the metrics it does not choose hav
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mlops_desk.aggregates.tables import CategoryTable, ValueTable
-from mlops_desk.domain.metric import Convention
+from mlops_desk.domain.metric import Convention, Measurement
 from mlops_desk.domain.monitor import Monitor
 from mlops_desk.domain.schema import Kind
 
@@ -66,6 +68,20 @@ def chosen_metric(
     if as_numbers:
         return "kolmogorov_smirnov_p"
     return "chi_squared_p" if values > 2 else "z_test_p"
+
+
+def only_chosen(
+    along: Sequence[Measurement],
+    metric: str,
+    convention: Convention,
+    reference: ValueTable | CategoryTable | None,
+    chunks: Sequence[ValueTable | CategoryTable | None],
+) -> list[Measurement | None]:
+    """The measurements of a metric along chunks, None where the tool takes another one of the column."""
+    if reference is None:
+        return list(along)
+    taken = (chosen_metric(convention, reference, chunk) == metric for chunk in chunks)
+    return [value if own else None for value, own in zip(along, taken, strict=True)]
 
 
 def _distinct(reference: ValueTable | CategoryTable, chunk: ValueTable | CategoryTable | None) -> int:

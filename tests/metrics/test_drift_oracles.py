@@ -221,3 +221,13 @@ def test_two_constants_have_no_epps_singleton(metric: str) -> None:
 def test_cramers_v_of_disjoint_categories_is_no_more_than_1() -> None:
     for n in range(60, 400):
         assert category_value("cramers_v", np.array(["a"] * n), np.array(["b"] * (n // 2 + 7))) <= 1.0
+
+
+def test_nothing_is_printed_where_scipy_cannot_count_the_paths(recwarn: pytest.WarningsRecorder) -> None:
+    """Of equally many rows that differ in one SciPy warns, and takes the limit."""
+    x, y = np.zeros(36), np.repeat([0.0, 1.0], [35, 1])
+    found = value_of("kolmogorov_smirnov_p", x, y)
+    assert not recwarn.list
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert found == sps.ks_2samp(x, y).pvalue
