@@ -20,6 +20,7 @@ from mlops_desk.reporting.help import help_page
 from tests.aggregates.logs import written
 from tests.parity.tables import Results, Row, monitor, results_of
 
+pytestmark = pytest.mark.slow
 FIRST = datetime(2025, 1, 6)
 REFERENCE_DAYS, ROWS = 7, 45
 NORMAL, CONSTANT, ONE_CLASS, NULL, ODD, FEW, NO_SOUTH, ZEROS = range(8)

@@ -351,7 +351,7 @@ def group_fairness(
         if name is not None:
             found |= {(metric, name): count for metric, count in zip(COUNTS, counts, strict=True)}
     for parity, metrics in PARITIES.items():
-        for suffix, compare, worst in _COMPARISONS:
+        for suffix, compare, worst in COMPARISONS:
             values = [compare(held.get(metric, []), overall[metric]) for metric in metrics]
             told_apart = [one for one in values if one is not ZERO] or values
             lost = any(one is None or one is ZERO for one in told_apart)
@@ -383,7 +383,7 @@ def _ratio_to_overall(rates: list[float], whole: float) -> Any:
     return min(min(one, whole) / max(one, whole) for one in rates) if whole else ZERO
 
 
-_COMPARISONS = (
+COMPARISONS = (
     ("_difference", _difference, max),
     ("_ratio", _ratio, min),
     ("_difference_to_overall", _difference_to_overall, max),

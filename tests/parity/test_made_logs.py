@@ -11,10 +11,12 @@ import pytest
 
 from mlops_desk.domain.metric import Definition
 from mlops_desk.metrics import catalogue
+from tests.metrics.oracles import BY_ROWS, oracle_of
 from tests.parity import oracle
 from tests.parity.made import CLASSES, Log, binary_log, census_log, class_log, loans_log, price_log
 from tests.parity.tables import Results, Row, monitor, results_of
 
+pytestmark = pytest.mark.slow
 MATRIX, CLASS_MATRIX = [[0, -1], [-2, 3]], [[1, -1, 0], [0, 2, -2], [-3, 0, 1]]
 MAKERS: dict[str, Callable[..., Log]] = {
     "binary": binary_log,
@@ -35,20 +37,6 @@ FAMILIES = {
     "regression": ("performance",),
 }
 EVERYWHERE = ("data_drift", "prediction_drift", "label_drift", "fairness", "data_quality")
-ELSEWHERE = {
-    "mmd": "drawn by seed: tests/metrics/test_discrepancy.py", "mmd_p": "drawn by seed: tests/metrics/test_discrepancy.py",
-    "lift_at_10": "ties: tests/metrics/test_performance.py", "drifted_share": "tests/monitoring/test_presets.py",
-    "expectation_failures": "tests/monitoring/test_expectations.py",
-    "estimation_gap": "tests/metrics/test_concept.py", "covariate_effect": "tests/metrics/test_concept.py",
-    "concept_effect": "tests/metrics/test_concept.py",
-    "expected_calibration_error": "ties: tests/metrics/test_calibration.py", "maximum_calibration_error": "tests/metrics/test_calibration.py",
-    "brier_reliability": "tests/metrics/test_calibration.py", "brier_resolution": "tests/metrics/test_calibration.py",
-    "calibration_slope": "tests/metrics/test_calibration.py", "calibration_intercept": "tests/metrics/test_calibration.py",
-    "label_lag_hours": "tests/monitoring/test_structure_metrics.py", "schema_changes": "tests/metrics/test_structure.py",
-    "freshness_hours": "of the newest chunk: tests/metrics/test_quality.py", "constant_columns": "tests/metrics/test_structure.py",
-    "row_rate": "tests/metrics/test_quality.py",
-}  # fmt: skip
-"""What is held to an independent route elsewhere."""
 CUTS = {
     "size": ("size = 270\n", lambda order, times: [order[at : at + 270] for at in range(0, len(order), 270)]),
     "append": ("size = 270\nincomplete = \"append\"\n", lambda order, times: _appended(order, 270)),
@@ -189,7 +177,7 @@ LAST_DIGIT = {
 
 
 def fits(one: Definition, task: str) -> bool:
-    return one.id not in ELSEWHERE and (not one.tasks or task in one.tasks)
+    return oracle_of(one) == BY_ROWS and (not one.tasks or task in one.tasks)
 
 
 def wrong(found: Row, expected: Any) -> bool:
