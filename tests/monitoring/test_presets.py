@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 from scipy.stats import chisquare
 
+from mlops_desk.aggregates.tables import CategoryTable
 from mlops_desk.domain.metric import Convention
 from mlops_desk.domain.monitor import Monitor
 from mlops_desk.monitoring.presets import chosen_metric, metric_ids
@@ -53,6 +54,11 @@ def test_rows_without_a_finite_value_do_not_count() -> None:
     values = np.resize(np.arange(9, dtype=float), 1000)
     more = np.concatenate([values, [np.nan, np.inf, -np.inf]])
     assert chosen_metric(EVIDENTLY, exact_table(more), exact_table(values)) == "kolmogorov_smirnov_p"
+
+
+def test_categories_without_rows_do_not_count() -> None:
+    table = CategoryTable(categories=("a", "b", "c"), counts=np.array([500, 400, 0]))
+    assert chosen_metric(EVIDENTLY, table, table) == "z_test_p"
 
 
 def test_names_beside_the_default_stay_and_each_counts_once() -> None:
