@@ -11,6 +11,7 @@ import pytest
 
 from mlops_desk.domain.metric import Definition
 from mlops_desk.metrics import catalogue
+from mlops_desk.metrics.series import NEEDS_EXACT
 from tests.metrics.oracles import BY_ROWS, oracle_of
 from tests.parity import oracle
 from tests.parity.made import CLASSES, Log, binary_log, census_log, class_log, loans_log, price_log
@@ -152,7 +153,7 @@ class Expected:
         return oracle.label_shift(sides[1], sides[0])[metric]
 
 
-def desk(task: str, log: Log, how: str) -> Iterator[str]:
+def desk(task: str, log: Log, how: str, exact_rows: int) -> Iterator[str]:
     yield '[models.logs]\npath = "analysis"\n[models.reference]\npath = "reference"\n'
     yield '[models.labels]\npath = "labels"\nkey = "id"\ntarget = "truth"\n'
     yield f'[models.columns]\nid = "id"\ntimestamp = "ts"\nprediction = "told"\n{ROLES[task]}'
@@ -162,9 +163,8 @@ def desk(task: str, log: Log, how: str) -> Iterator[str]:
     if task != "regression":
         yield f"[models.business_value]\nmatrix = {MATRIX if task == 'binary' else CLASS_MATRIX}\n"
     for family in (*FAMILIES[task], *EVERYWHERE):
-        yield monitor(
-            [one.id for one in catalogue.DEFINITIONS if one.family == family and fits(one, task)], family=family
-        )
+        metrics = [one.id for one in catalogue.DEFINITIONS if one.family == family and fits(one, task)]
+        yield monitor(metrics, family=family, exact_rows=exact_rows)
 
 
 LAST_DIGIT = {
@@ -190,7 +190,7 @@ def wrong(found: Row, expected: Any) -> bool:
     return not math.isclose(value, expected, rel_tol=within, abs_tol=LAST_DIGIT.get(found["metric"], 1e-12))
 
 
-def made(folder: Path, name: str, how: str) -> tuple[Results, Expected]:
+def made(folder: Path, name: str, how: str, exact_rows: int = 200_000) -> tuple[Results, Expected]:
     task = TASKS.get(name, name)
     logs = {
         split: MAKERS[name](seed, rows, later=seed == 2)
@@ -198,7 +198,7 @@ def made(folder: Path, name: str, how: str) -> tuple[Results, Expected]:
     }
     for split, log in logs.items():
         log.write(folder, split)
-    return results_of(folder, *desk(task, logs["reference"], how), task=task), Expected(task, logs, how)
+    return results_of(folder, *desk(task, logs["reference"], how, exact_rows), task=task), Expected(task, logs, how)
 
 
 @pytest.mark.parametrize(
@@ -222,3 +222,34 @@ def test_every_judged_number_is_that_of_the_rows(tmp_path: Path, name: str, how:
     for split, chunks in expected.chunks.items():
         assert len(chunks) == 1 + max(row["chunk"] for row in found.where(split=split))
     assert all(seen[family] for family in (*FAMILIES[expected.task], *EVERYWHERE))
+
+
+SNAPPED = tuple(oracle.SHARES)
+"""Of cells their bins begin where a cell does, which is another definition."""
+
+
+@pytest.mark.parametrize(("name", "how"), [("binary", "size"), ("regression", "size"), ("loans", "number")])
+def test_cells_are_within_their_bounds_of_the_rows(tmp_path: Path, name: str, how: str) -> None:
+    found, expected = made(tmp_path, name, how, exact_rows=10)
+    off, bounded, unbounded = [], 0, set()
+    for row in found.rows:
+        answer, value = expected.of(row), row["value"]
+        numeric = row["family"].endswith("_drift") and row["column"] is not None and expected.is_number(row["column"])
+        if numeric and row["metric"] in SNAPPED:
+            continue
+        if value is None and numeric and row["reason"] == NEEDS_EXACT:
+            unbounded.add(row["metric"])
+            continue
+        assert (value is None) == (answer is None), row
+        if value is None:
+            continue
+        bounded += row["error_bound"] > 0
+        near = (
+            3e-7 if row["column"] == "offset" else LAST_DIGIT.get(row["metric"], 1e-9)
+        )  # the last digit of 1e9, in the means of cells
+        if abs(value - answer) > row["error_bound"] + near * max(1.0, abs(answer)):
+            off.append((row["metric"], row["column"], row["split"], row["chunk"], value, answer, row["error_bound"]))
+    assert not off, off[:12]
+    assert bounded > 50
+    tests = ("kolmogorov_smirnov_p", "mann_whitney_p", "cramer_von_mises_p", "anderson_darling", "anderson_darling_p")
+    assert unbounded == {*tests, "epps_singleton", "epps_singleton_p"}
