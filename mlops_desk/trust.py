@@ -11,8 +11,9 @@ import hashlib
 import json
 import os
 import re
-from dataclasses import asdict
 from pathlib import Path
+
+from msgspec.structs import asdict
 
 from mlops_desk.domain.errors import UserError
 from mlops_desk.domain.model import Desk, Model

@@ -5,10 +5,10 @@ import os
 import stat
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from mlops_desk import trust
 from mlops_desk.domain.errors import UserError

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence, Set
-from dataclasses import dataclass, replace
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mlops_desk.aggregates.adversarial import deviation_sql
 from mlops_desk.aggregates.cellmap import fitted_map
@@ -39,8 +40,7 @@ NO_FEATURES = "no feature has values in the reference"
 NO_REQUESTER = "columns.requester names no column"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueryLimits:
+class QueryLimits(Struct, frozen=True, kw_only=True):
     """How many requesters and queries of each are looked at, and how many each must have."""
 
     requesters: int

@@ -8,10 +8,10 @@ around the centre and reaches any finite number. The map is fitted once per colu
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from mlops_desk.aggregates.tables import Floats
@@ -25,8 +25,7 @@ LEAST_SCALE, GREATEST = 1e-290, 1e290
 """Scales and centres stay within these, so that neither the formula nor its inverse leaves the finite numbers."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CellMap:
+class CellMap(Struct, frozen=True, kw_only=True):
     """A monotone formula from a number to a cell.
 
     Attributes

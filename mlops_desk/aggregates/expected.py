@@ -6,15 +6,14 @@ They are counted in a second look at the log, once the reference has said how sc
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
+from msgspec import Struct, field
 
 from mlops_desk.aggregates.tables import Counts, Floats, merged_entries
 
 
-@dataclass(frozen=True, kw_only=True)
-class ExpectedPositives:
+class ExpectedPositives(Struct, frozen=True, kw_only=True):
     """How many rows of each score are expected to be of one class.
 
     Attributes
@@ -53,8 +52,7 @@ class ExpectedPositives:
         return pulls
 
 
-@dataclass(frozen=True, kw_only=True)
-class ExpectedGroups:
+class ExpectedGroups(Struct, frozen=True, kw_only=True):
     """Expected labels against predictions by group of one protected attribute.
 
     Attributes
@@ -66,8 +64,7 @@ class ExpectedGroups:
     counts: Floats
 
 
-@dataclass(frozen=True, kw_only=True)
-class ExpectedTable:
+class ExpectedTable(Struct, frozen=True, kw_only=True):
     """Expected labels against predictions of a classifier in one slice, over the rows with a prediction and a score of every class.
 
     Attributes

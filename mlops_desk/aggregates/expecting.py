@@ -7,11 +7,11 @@ and by slot, class and score, which is counted as the class's ScoreTable counts 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import reduce
 from operator import add
 
 import numpy as np
+from msgspec import Struct, field
 from numpy.typing import NDArray
 
 from mlops_desk.aggregates.expected import ExpectedGroups, ExpectedPositives, ExpectedTable
@@ -29,8 +29,7 @@ BATCHES_HELD = 8
 """So many batches' tables of scores are added at once: one by one costs time, all at the end costs memory."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Names:
+class _Names(Struct, frozen=True, kw_only=True):
     """What the numbers of a result stand for: predictions, values of the segment column, and groups by protected attribute."""
 
     predicted: list[str]
@@ -38,8 +37,7 @@ class _Names:
     groups: dict[str, list[str]]
 
 
-@dataclass(kw_only=True)
-class _Sums:
+class _Sums(Struct, kw_only=True):
     """What is being summed of one slot."""
 
     counts: Floats

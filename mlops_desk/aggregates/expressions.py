@@ -7,7 +7,8 @@ concludes from them that there is none. isfinite and casts do not fall for it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from mlops_desk.warehouse.connection import literal, quoted
 from mlops_desk.warehouse.schema import FLOATS, is_number
@@ -19,8 +20,7 @@ SIDE = "side"
 _BOOLEANS = {"true": "1", "false": "0"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Expressions:
+class Expressions(Struct, frozen=True, kw_only=True):
     """Expressions over the columns of one batch.
 
     Attributes

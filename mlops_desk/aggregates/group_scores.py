@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
+from msgspec import Struct
 
 from mlops_desk.aggregates.tables import Counts, Floats
 
 
-@dataclass(frozen=True, kw_only=True)
-class GroupScoreTable:
+class GroupScoreTable(Struct, frozen=True, kw_only=True):
     """Rows with a group, a finite score and a prediction, in one slice; exact where the slice's ScoreTable is.
 
     Attributes

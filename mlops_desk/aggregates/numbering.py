@@ -6,9 +6,9 @@ Rows are in the order of their timestamps, of files and of rows in a file; witho
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from mlops_desk.aggregates.parts import (
@@ -30,8 +30,7 @@ from mlops_desk.warehouse.schema import ZONED, log_relation
 MICROSECONDS_OF_AN_HOUR = 3_600_000_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Slicing:
+class Slicing(Struct, frozen=True, kw_only=True):
     """How rows are cut: the rule, its periods where it goes by time, the timestamp column, the reference period and the filter."""
 
     rule: ChunkRule

@@ -427,7 +427,7 @@ def _cells_of(source: Source, cells: Any, slots: Slots) -> dict[int, ValueTable]
 
 def _derived(source: Source, relation: str) -> Source:
     """A source over a subquery with the key columns and one column x."""
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     from mlops_desk.aggregates.expressions import Expressions
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import fields
 from typing import Any
 
 import msgspec
@@ -11,7 +10,7 @@ import numpy as np
 
 from mlops_desk.aggregates import expected, group_scores, signals, slices, sums, tables
 
-TYPES: dict[str, type] = {
+TYPES: dict[str, type[msgspec.Struct]] = {
     cls.__name__: cls
     for cls in (
         tables.ValueTable,
@@ -36,7 +35,7 @@ TYPES: dict[str, type] = {
 ARRAY, OBJECT, TUPLE = "a", "o", "t"
 DTYPES = ("int64", "float64")
 _DTYPE_NAMES = {np.dtype(name): name for name in DTYPES}
-_FIELDS = {cls: tuple(entry.name for entry in fields(cls)) for cls in TYPES.values()}
+_FIELDS = {cls: cls.__struct_fields__ for cls in TYPES.values()}
 _ATOMS = frozenset({int, str, float, bool, bytes, type(None)})
 
 

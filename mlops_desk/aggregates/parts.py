@@ -8,10 +8,11 @@ Parts are cached by file, so a part's key is the file's fingerprint, the split a
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from mlops_desk.domain.errors import UserError
@@ -29,8 +30,7 @@ ROWS_OF_A_BATCH = 12_000_000
 """Of files that need a column of part numbers, so that it stays below 25 MB."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class Part(Struct, frozen=True, kw_only=True):
     """Rows of one file in one chunk of one split; `number` counts periods, or chunks of size and number from 0."""
 
     footer: Footer
@@ -43,8 +43,7 @@ class Part:
         return f"{self.footer.file.fingerprint}:{self.split.value}:{self.number}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Batch:
+class Batch(Struct, frozen=True, kw_only=True, eq=False):
     """Files of the same columns that one query scans, and the parts that their rows belong to.
 
     Attributes
@@ -54,7 +53,7 @@ class Batch:
 
     footers: tuple[Footer, ...]
     parts: tuple[Part, ...]
-    numbers: NDArray[np.uint16] | None = field(default=None, compare=False)
+    numbers: NDArray[np.uint16] | None = None
 
     @property
     def rows(self) -> int:
@@ -67,8 +66,7 @@ def has_offset(text: str) -> str:
     return f"regexp_matches(substr({text}, 11), '[+A-SU-Za-su-z-]')"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimeColumn:
+class TimeColumn(Struct, frozen=True, kw_only=True):
     """The timestamp column, in one file or in any.
 
     Attributes
@@ -111,8 +109,7 @@ class TimeColumn:
         return self.name in dict(footer.columns)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReferencePeriod:
+class ReferencePeriod(Struct, frozen=True, kw_only=True):
     """A half-open period of local time whose rows are the reference."""
 
     start: datetime

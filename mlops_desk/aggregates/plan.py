@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 
 import msgspec
+from msgspec import Struct
 
 from mlops_desk.aggregates.cellmap import CellMap
 from mlops_desk.domain.schema import Task
@@ -18,8 +18,7 @@ FORMAT = 4
 """Raised whenever the same plan would be counted in another way, so that cached counts of the former are passed over."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NumericPlan:
+class NumericPlan(Struct, frozen=True, kw_only=True):
     """How a numeric column is counted: by value where `cells` is None, else by cell. lowest, highest : of the reference; None where it has no value."""
 
     column: str
@@ -28,16 +27,14 @@ class NumericPlan:
     highest: float | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CategoricalPlan:
+class CategoricalPlan(Struct, frozen=True, kw_only=True):
     """How a categorical column is counted; `kept` names the values that are told apart, empty for all."""
 
     column: str
     kept: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScorePlan:
+class ScorePlan(Struct, frozen=True, kw_only=True):
     """How a score is counted: by value, or by equal cells from `lowest` to `highest`. class_ : empty for a binary model."""
 
     column: str
@@ -47,8 +44,7 @@ class ScorePlan:
     class_: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutcomePlan:
+class OutcomePlan(Struct, frozen=True, kw_only=True):
     """How predictions and labels are counted.
 
     Attributes
@@ -73,8 +69,7 @@ class OutcomePlan:
     group_scores: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckPlan:
+class CheckPlan(Struct, frozen=True, kw_only=True):
     """An expectation of every row.
 
     Attributes
@@ -90,8 +85,7 @@ class CheckPlan:
     number: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FeaturePlan:
+class FeaturePlan(Struct, frozen=True, kw_only=True):
     """How the log's own columns are counted.
 
     Attributes
@@ -107,8 +101,7 @@ class FeaturePlan:
     distinct: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LabelPlan:
+class LabelPlan(Struct, frozen=True, kw_only=True):
     """Labels as a column of the log: those that were joined, else its own.
 
     Attributes
@@ -122,8 +115,7 @@ class LabelPlan:
     numeric: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BusinessPlan:
+class BusinessPlan(Struct, frozen=True, kw_only=True):
     """A business metric: the terms that are added and the formula of their totals, or no terms and the SQL over all rows of a chunk.
 
     `types` are those of the terms; `place` names the metric in desk.toml.
@@ -137,8 +129,7 @@ class BusinessPlan:
     formula: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutlierPlan:
+class OutlierPlan(Struct, frozen=True, kw_only=True):
     """Medians and robust standard deviations (IQR / 1.349) of numeric columns in the reference, and the 99.9th percentile of its rows' largest deviation."""
 
     columns: tuple[str, ...]
@@ -147,8 +138,7 @@ class OutlierPlan:
     cutoff: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BoundaryPlan:
+class BoundaryPlan(Struct, frozen=True, kw_only=True):
     """Which scores are close to the decision: from `lowest` to `highest`, both included."""
 
     column: str
@@ -156,8 +146,7 @@ class BoundaryPlan:
     highest: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoundedPlan:
+class RoundedPlan(Struct, frozen=True, kw_only=True):
     """Which columns make a rounded row, and what its prediction is: logged, or the score held against a threshold."""
 
     numeric: tuple[NumericPlan, ...]
@@ -167,8 +156,7 @@ class RoundedPlan:
     threshold: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueryPlan:
+class QueryPlan(Struct, frozen=True, kw_only=True):
     """How queries of requesters are looked at: scaled as outliers are; at most so many queries of so many requesters with more than `least`."""
 
     requester: str
@@ -179,8 +167,7 @@ class QueryPlan:
     least: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SignalPlan:
+class SignalPlan(Struct, frozen=True, kw_only=True):
     """What is counted for metrics that are of no single feature.
 
     Attributes
@@ -201,8 +188,7 @@ class SignalPlan:
     reasons: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScanPlan:
+class ScanPlan(Struct, frozen=True, kw_only=True):
     """Everything that decides what a file's tables hold.
 
     Attributes
@@ -236,5 +222,5 @@ class ScanPlan:
 
 
 def _digest(*values: object) -> str:
-    """A name for plain values and dataclasses of them."""
+    """A name for plain values and structs of them."""
     return hashlib.blake2b(msgspec.json.encode((FORMAT, *values)), digest_size=12).hexdigest()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 
 from mlops_desk.aggregates.cellmap import fitted_map
 from mlops_desk.aggregates.expressions import LOG, Expressions
@@ -29,8 +29,7 @@ from mlops_desk.warehouse.connection import Connection, quoted
 from mlops_desk.warehouse.schema import ReferenceRows, common_types
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class Wanted(Struct, frozen=True, kw_only=True):
     """What the monitors want of the scan.
 
     Attributes
@@ -287,7 +286,7 @@ def _score_plan(
 
 def _with_errors(connection: Connection, plan: OutcomePlan, reference: ReferenceRows, wanted: Wanted) -> OutcomePlan:
     """A regression's plan with cell maps of its errors and targets, and the centre of its sums."""
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     there = common_types(reference.footers)
     target = next((name for name in plan.inside if name in there), None)
@@ -319,7 +318,7 @@ def _with_classes(
     connection: Connection, plan: OutcomePlan, reference: ReferenceRows, texts: Expressions
 ) -> OutcomePlan:
     """A multiclass plan whose classes are those of joined labels, of scores and of the reference's labels and predictions."""
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     found = {*plan.classes, *(score.class_ for score in plan.scores)}
     for name in (*plan.inside, plan.prediction):

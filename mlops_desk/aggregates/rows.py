@@ -6,10 +6,10 @@ A column of a matrix holds numbers (NaN where there is none, or none that is fin
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from mlops_desk.aggregates.plan import OTHER
@@ -21,8 +21,7 @@ MISSING, UNSEEN = -1, -2
 """Codes of a missing category, and of one that the reference does not have."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CodedColumn:
+class CodedColumn(Struct, frozen=True, kw_only=True):
     """A categorical column: its categories in the reference in the order of their codes; `pooled` where OTHER stands for all that are not named."""
 
     column: str
@@ -35,8 +34,7 @@ class CodedColumn:
         return self.categories.index(OTHER) if self.pooled and OTHER in self.categories else UNSEEN
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RowPlan:
+class RowPlan(Struct, frozen=True, kw_only=True):
     """The columns of a matrix: the numeric ones first, then the categorical ones. prediction : a number of every row, not in the matrix."""
 
     numeric: tuple[str, ...]
@@ -49,8 +47,7 @@ class RowPlan:
         return len(self.numeric) + len(self.categorical)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Rows:
+class Rows(Struct, frozen=True, kw_only=True):
     """Some rows of a batch.
 
     Attributes

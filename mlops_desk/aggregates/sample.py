@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
+from msgspec import Struct
 
 from mlops_desk.aggregates.tables import Counts, Floats
 
 
-@dataclass(frozen=True, kw_only=True)
-class RowSample:
+class RowSample(Struct, frozen=True, kw_only=True):
     """At most `size` rows of a slice, those with the lowest keys.
 
     Attributes

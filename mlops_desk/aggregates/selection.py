@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from mlops_desk.aggregates.expressions import LOG, Expressions
 from mlops_desk.aggregates.numbering import Slicing, local_sql
@@ -21,8 +22,7 @@ LINE = "row_in_files"
 """Name of a row's place in the list of files, which the engine reads in order."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class JoinedLabels:
+class JoinedLabels(Struct, frozen=True, kw_only=True):
     """Label files to join: by which column of theirs, to which of the log, and which column holds the label."""
 
     footers: tuple[Footer, ...]
@@ -31,8 +31,7 @@ class JoinedLabels:
     target: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Selection:
+class Selection(Struct, frozen=True, kw_only=True):
     """Where the rows of a chunk lie.
 
     Attributes

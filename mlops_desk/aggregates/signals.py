@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 import numpy as np
+from msgspec import Struct, field
 
 from mlops_desk.aggregates.tables import Counts
 
@@ -21,8 +21,7 @@ def added_sums(left: Sums, right: Sums) -> Sums:
     return tuple(b if a is None else a if b is None else a + b for a, b in pairs)
 
 
-@dataclass(frozen=True, kw_only=True)
-class RowGroups:
+class RowGroups(Struct, frozen=True, kw_only=True):
     """Which values rows have, how often, and with which outcome.
 
     Attributes
@@ -63,8 +62,7 @@ def row_groups(hashes: Counts, outcomes: Counts, counts: Counts) -> RowGroups:
     return RowGroups(hashes=hashes[starts], outcomes=outcomes[starts], counts=totals.astype(np.int64))
 
 
-@dataclass(frozen=True, kw_only=True)
-class SignalTables:
+class SignalTables(Struct, frozen=True, kw_only=True):
     """Signals of a slice.
 
     Attributes

@@ -6,10 +6,11 @@ Features depend on the log alone; outcomes on its labels, too, and are counted a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import reduce
 from operator import add
 from typing import Any, TypeVar
+
+from msgspec import Struct, field
 
 from mlops_desk.aggregates.expected import ExpectedTable
 from mlops_desk.aggregates.group_scores import GroupScoreTable
@@ -35,8 +36,7 @@ def _added(left: Mapping[str, T], right: Mapping[str, T]) -> dict[str, T]:
     return {**left, **right, **both}
 
 
-@dataclass(frozen=True, kw_only=True)
-class FeatureTables:
+class FeatureTables(Struct, frozen=True, kw_only=True):
     """What the log's own columns hold in a slice.
 
     Attributes
@@ -70,8 +70,7 @@ class FeatureTables:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
-class OutcomeTables:
+class OutcomeTables(Struct, frozen=True, kw_only=True):
     """What predictions, scores and labels together hold in a slice.
 
     Attributes

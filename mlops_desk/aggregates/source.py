@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from mlops_desk.aggregates.expressions import LOG, SIDE, Expressions
@@ -21,8 +21,7 @@ Slot = tuple[int, str | None]
 LABEL = "label"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Source:
+class Source(Struct, frozen=True, kw_only=True):
     """A batch as the FROM clause of a query, and its parts as an expression.
 
     Attributes

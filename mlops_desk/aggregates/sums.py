@@ -5,15 +5,13 @@ The law of all tables holds: the sums of A ∪ B are sums(A) + sums(B), counts t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
+from msgspec import Struct
 
 from mlops_desk.aggregates.tables import Floats
 
 
-@dataclass(frozen=True, kw_only=True)
-class RowSums:
+class RowSums(Struct, frozen=True, kw_only=True):
     """Some numbers of each row, summed.
 
     Attributes
@@ -32,8 +30,7 @@ class RowSums:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
-class CrossProducts:
+class CrossProducts(Struct, frozen=True, kw_only=True):
     """Numbers of rows and their products, around a centre that all tables of one origin share.
 
     Attributes

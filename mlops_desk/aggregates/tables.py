@@ -8,12 +8,12 @@ its bounds so that the laboratory can bound its error. Arrays are never changed 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property, reduce
 from operator import add
 from typing import TypeVar
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
@@ -28,8 +28,7 @@ def merged_entries(left: Floats, right: Floats) -> tuple[Floats, Counts, Counts]
     return union, np.searchsorted(union, left).astype(np.int64), np.searchsorted(union, right).astype(np.int64)
 
 
-@dataclass(frozen=True, kw_only=True)
-class ValueTable:
+class ValueTable(Struct, frozen=True, kw_only=True, dict=True):
     """The finite values of a numeric column in one slice, and how many there are that are not finite.
 
     Attributes
@@ -161,8 +160,7 @@ def _merged_cells(left: ValueTable, right: ValueTable) -> dict[str, NDArray[np.g
     }
 
 
-@dataclass(frozen=True, kw_only=True)
-class CategoryTable:
+class CategoryTable(Struct, frozen=True, kw_only=True, dict=True):
     """The values of a categorical column in one slice, as text.
 
     Attributes
@@ -211,8 +209,7 @@ class CategoryTable:
         return CategoryTable(categories=union, counts=counts, missing=self.missing + other.missing)
 
 
-@dataclass(frozen=True, kw_only=True)
-class ScoreTable:
+class ScoreTable(Struct, frozen=True, kw_only=True, dict=True):
     """Scores, predictions and labels of a binary model (or of one class against the rest) in one slice.
 
     Rows without a finite score are not in it. The entries are distinct scores, or cells of an equal-width grid.
@@ -300,8 +297,7 @@ def _merged_scores(
     return {"scores": scores, "lowers": lowers, "uppers": uppers, "cells": cells.astype(np.int64)}
 
 
-@dataclass(frozen=True, kw_only=True)
-class ConfusionTable:
+class ConfusionTable(Struct, frozen=True, kw_only=True):
     """Labels against predictions of a classifier in one slice.
 
     Attributes
@@ -347,8 +343,7 @@ class ConfusionTable:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
-class ErrorTable:
+class ErrorTable(Struct, frozen=True, kw_only=True):
     """Errors e = prediction - target of a regression in one slice, over the rows that have both.
 
     Attributes
@@ -396,8 +391,7 @@ class ErrorTable:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
-class GroupTable:
+class GroupTable(Struct, frozen=True, kw_only=True):
     """Predictions and labels of a binary model (or of one class against the rest) by group of one protected attribute.
 
     Attributes
@@ -430,8 +424,7 @@ class GroupTable:
         return GroupTable(attribute=self.attribute, groups=groups, counts=counts, class_=self.class_)
 
 
-@dataclass(frozen=True, kw_only=True)
-class GroupMeans:
+class GroupMeans(Struct, frozen=True, kw_only=True):
     """Predictions and errors of a regression by group of one protected attribute, in one slice.
 
     Attributes
@@ -466,8 +459,7 @@ class GroupMeans:
         return GroupMeans(attribute=self.attribute, groups=groups, centre=self.centre, **arrays)
 
 
-@dataclass(frozen=True, kw_only=True)
-class RowSet:
+class RowSet(Struct, frozen=True, kw_only=True):
     """Which values rows have, to count repeats. hashes : (k,) distinct hashes, ascending. rows : rows with a value."""
 
     hashes: Counts

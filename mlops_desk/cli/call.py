@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from mlops_desk.cli.terminal import Terminal
 
@@ -13,8 +14,7 @@ WindowOpener = Callable[[Path | None], int]
 """Opens the desktop on a workspace, or on its welcome page, and returns its exit code when it is closed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class Call(Struct, frozen=True, kw_only=True):
     """What was typed, where to write, and the way to the desktop, which the command line cannot see itself."""
 
     arguments: argparse.Namespace

@@ -8,8 +8,10 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from mlops_desk import __version__
 from mlops_desk.cli.call import Call
@@ -25,8 +27,7 @@ NEEDED_BYTES = 1_000_000_000
 OPEN_QT = "from PySide6.QtGui import QGuiApplication as A; a = A([]); from PySide6.QtGui import QFontDatabase as F; print(len(F.families()))"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Finding(Struct, frozen=True, kw_only=True):
     """One thing that was looked at. state : ok, warning (something is missing that can be done without) or failed."""
 
     what: str

@@ -41,14 +41,9 @@ COMMANDS = {
 
 def main(argv: Sequence[str], open_window: WindowOpener) -> int:
     """Runs one command and returns its exit code."""
-    try:
-        arguments = parsed(argv)
-    except SystemExit as ended:
-        return ended.code if isinstance(ended.code, int) else 0
     terminal = Terminal()
-    call = Call(arguments=arguments, terminal=terminal, open_window=open_window)
     try:
-        return _function(arguments.command)(call)
+        return _answered(argv, terminal, open_window)
     except (Cancelled, KeyboardInterrupt):
         terminal.clear()
         return INTERRUPTED
@@ -60,6 +55,15 @@ def main(argv: Sequence[str], open_window: WindowOpener) -> int:
         return 0
     except Exception as error:  # noqa: BLE001 - the last resort: whatever it is, the user gets one line
         return _failed(terminal, error, argv)
+
+
+def _answered(argv: Sequence[str], terminal: Terminal, open_window: WindowOpener) -> int:
+    try:
+        arguments = parsed(argv)
+    except SystemExit as ended:  # the parser has written the help, or what is wrong with the arguments
+        terminal.flush()
+        return ended.code if isinstance(ended.code, int) else 0
+    return _function(arguments.command)(Call(arguments=arguments, terminal=terminal, open_window=open_window))
 
 
 def _function(command: str) -> Callable[[Call], int]:

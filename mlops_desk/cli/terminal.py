@@ -110,6 +110,10 @@ class Terminal:
         """Writes a piece of output as it comes, without a line break of its own."""
         self._write(self._out, harmless(text))
 
+    def flush(self) -> None:
+        """Sends on its way what others have printed to stdout."""
+        self._write(self._out, "")
+
     def note(self, text: str) -> None:
         """Tells something that is no result."""
         self._write(self._err, one_line(text) + "\n")

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from mlops_desk.domain.schema import ColumnRoles, Scalar, Task
 
@@ -51,8 +53,7 @@ class Nature(StrEnum):
     OTHER = "other"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ColumnFacts:
+class ColumnFacts(Struct, frozen=True, kw_only=True):
     """What was seen of a column in some rows.
 
     Attributes
@@ -99,8 +100,7 @@ class ColumnFacts:
         return kind and self.rows > 1 and self.missing == 0 and self.distinct == self.rows
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Guess:
+class Guess(Struct, frozen=True, kw_only=True):
     """What the columns seem to be for.
 
     Attributes

@@ -6,9 +6,11 @@ What is written reads back as the same models. Only what differs from the defaul
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
 from decimal import Decimal
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from mlops_desk.config import sections
 from mlops_desk.config.desk_file import FILE_NAME, HISTORY_DAYS, parse_desk
@@ -35,8 +37,7 @@ LARGEST_SHORT_NUMBER = 1e15
 _HIGHER_IS = {direction: word for word, direction in sections.HIGHER_IS.items()}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelDraft:
+class ModelDraft(Struct, frozen=True, kw_only=True):
     """A model to be written, and its columns as they were understood, whose reasons become comments."""
 
     model: Model
@@ -263,9 +264,9 @@ def _gate(gate: Gate) -> dict[str, object]:
 def _changed(noun: Expectation | ChunkRule | Monitor | TriggerSpec, standard: object) -> dict[str, object]:
     """The fields of a noun that differ from another's, numbers in their short form."""
     return {
-        field.name: _short(value) if isinstance(value, float) else value
-        for field in fields(noun)
-        if (value := getattr(noun, field.name)) != getattr(standard, field.name)
+        name: _short(value) if isinstance(value, float) else value
+        for name, value in asdict(noun).items()
+        if value != getattr(standard, name)
     }
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from mlops_desk.domain.overview import DataNote
 from mlops_desk.domain.threshold import Alert
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelOutcome:
+class ModelOutcome(Struct, frozen=True, kw_only=True):
     """What one evaluation did for one model.
 
     Attributes
@@ -30,8 +29,7 @@ class ModelOutcome:
     failure: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EvaluationOutcome:
+class EvaluationOutcome(Struct, frozen=True, kw_only=True):
     """What one evaluation did, model by model."""
 
     models: tuple[ModelOutcome, ...]

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from mlops_desk.domain.metric import SeriesKey, Verdict
 from mlops_desk.domain.slicing import Chunk
 from mlops_desk.domain.threshold import Alert
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RankedColumn:
+class RankedColumn(Struct, frozen=True, kw_only=True):
     """A column as a suspect.
 
     Attributes
@@ -31,8 +30,7 @@ class RankedColumn:
     correlation_p: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SegmentShare:
+class SegmentShare(Struct, frozen=True, kw_only=True):
     """What the rows of one segment contribute to the change of a mean over all rows.
 
     Attributes
@@ -56,8 +54,7 @@ class SegmentShare:
         return self.mix + self.within
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attribution:
+class Attribution(Struct, frozen=True, kw_only=True):
     """The change of a mean (`metric`) from the reference to the alert's chunk, split among the segments of some columns.
 
     Attributes
@@ -71,8 +68,7 @@ class Attribution:
     shares: tuple[SegmentShare, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WeakSlice:
+class WeakSlice(Struct, frozen=True, kw_only=True):
     """A segment of the chunk, or a pair of them, that fares worse than the rest beyond chance.
 
     Attributes
@@ -89,8 +85,7 @@ class WeakSlice:
     p: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GroupValue:
+class GroupValue(Struct, frozen=True, kw_only=True):
     """A protected group beside the others: its value of a metric that the alert compares, and its rows in the chunk; None where untested."""
 
     metric: str
@@ -100,8 +95,7 @@ class GroupValue:
     rows: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Explanation:
+class Explanation(Struct, frozen=True, kw_only=True):
     """Everything that speaks for the cause of an alert.
 
     Attributes
@@ -124,8 +118,7 @@ class Explanation:
     sql: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FoundRows:
+class FoundRows(Struct, frozen=True, kw_only=True):
     """Rows of a log as text; None where a value is missing."""
 
     names: tuple[str, ...]

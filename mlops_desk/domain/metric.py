@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 
 class Family(StrEnum):
@@ -43,8 +44,7 @@ class Direction(StrEnum):
     NEITHER = "neither"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Definition:
+class Definition(Struct, frozen=True, kw_only=True):
     """What the catalogue says of one metric of one family.
 
     Attributes
@@ -67,8 +67,7 @@ class Definition:
     needs_score: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class SeriesKey:
+class SeriesKey(Struct, frozen=True):
     """What names one series of values of a model over its chunks.
 
     Attributes
@@ -86,8 +85,7 @@ class SeriesKey:
     segment: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Measurement:
+class Measurement(Struct, frozen=True):
     """A number and how sure it is, or the reason why there is none; never NaN.
 
     Attributes
@@ -116,8 +114,7 @@ def untested(reason: str) -> Measurement:
     return Measurement(None, reason)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Limits(Struct, frozen=True, kw_only=True):
     """What a value is held against; None where there is no limit. A value on a limit is within it."""
 
     lower: float | None = None
@@ -135,8 +132,7 @@ class Verdict(StrEnum):
     UNTESTED = "untested"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MetricValue:
+class MetricValue(Struct, frozen=True, kw_only=True):
     """One row of the results table, less the model and the time of evaluation.
 
     Attributes

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+
+from msgspec import Struct
 
 from mlops_desk.domain.errors import UserError
 from mlops_desk.domain.metric import Direction
@@ -14,16 +15,14 @@ from mlops_desk.domain.schema import ColumnRoles, Scalar, Task
 from mlops_desk.domain.slicing import ChunkRule
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Logs:
+class Logs(Struct, frozen=True, kw_only=True):
     """Where the prediction log lies: files, folders or globs relative to desk.toml, and an optional SQL predicate on its rows."""
 
     paths: tuple[str, ...]
     filter: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reference:
+class Reference(Struct, frozen=True, kw_only=True):
     """What the analysis is compared with; exactly one of the choices is set.
 
     Attributes
@@ -40,8 +39,7 @@ class Reference:
     expanding: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Labels:
+class Labels(Struct, frozen=True, kw_only=True):
     """Ground truth that arrives late: files with (key, target)."""
 
     paths: tuple[str, ...]
@@ -49,8 +47,7 @@ class Labels:
     target: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BusinessMetric:
+class BusinessMetric(Struct, frozen=True, kw_only=True):
     """A SQL aggregate over the rows of a chunk."""
 
     id: str
@@ -62,8 +59,7 @@ EXPECTED_TYPES = ("integer", "number", "text", "boolean", "date", "timestamp")
 """What an expectation can ask a column's type to be; a number may have a fraction."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Expectation:
+class Expectation(Struct, frozen=True, kw_only=True):
     """What a column's values should be; each field that is set is one check (`type` is one of EXPECTED_TYPES)."""
 
     column: str
@@ -78,8 +74,7 @@ class Expectation:
     max_unseen_rate: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Model:
+class Model(Struct, frozen=True, kw_only=True):
     """One entry of `[[models]]`.
 
     Attributes
@@ -108,8 +103,7 @@ class Model:
     gate: Gate | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
+class Desk(Struct, frozen=True, kw_only=True):
     """A workspace's configuration: what its desk.toml says.
 
     Attributes

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from mlops_desk.domain.metric import Convention, Family
 from mlops_desk.domain.threshold import Severity, Threshold
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Monitor:
+class Monitor(Struct, frozen=True, kw_only=True):
     """One entry of `[[models.monitors]]`.
 
     Attributes

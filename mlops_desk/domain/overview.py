@@ -6,9 +6,10 @@ formatted for a person. An absent number is None, never NaN.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+from msgspec import Struct
 
 from mlops_desk.domain.metric import Direction, SeriesKey, Verdict
 from mlops_desk.domain.retraining import RetrainingRun
@@ -17,8 +18,7 @@ from mlops_desk.domain.slicing import Chunk
 from mlops_desk.domain.threshold import Alert
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Period:
+class Period(Struct, frozen=True, kw_only=True):
     """Which chunks a page shows: the last `days` days of the log, or from `start` to `end` (half-open); all where nothing is set."""
 
     days: int | None = None
@@ -26,8 +26,7 @@ class Period:
     end: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelStatus:
+class ModelStatus(Struct, frozen=True, kw_only=True):
     """A line of the sidebar.
 
     Attributes
@@ -46,8 +45,7 @@ class ModelStatus:
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class Line(Struct, frozen=True, kw_only=True):
     """A series over the chunks of a page; all tuples are as long as `chunks` of the page.
 
     Attributes
@@ -68,8 +66,7 @@ class Line:
     reasons: tuple[str | None, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tile:
+class Tile(Struct, frozen=True, kw_only=True):
     """A number that matters: its latest value, how it changed since the chunk before, its limit and its course.
 
     Attributes
@@ -90,8 +87,7 @@ class Tile:
     points: tuple[float | None, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DriftMatrix:
+class DriftMatrix(Struct, frozen=True, kw_only=True):
     """Drift of each column in each chunk of the page, the most drifted columns first.
 
     Attributes
@@ -107,8 +103,7 @@ class DriftMatrix:
     uppers: tuple[tuple[float | None, ...], ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Distribution:
+class Distribution(Struct, frozen=True, kw_only=True):
     """One column in the reference and in some chunks, in the same bins.
 
     Attributes
@@ -133,8 +128,7 @@ class Distribution:
     notes: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GroupBar:
+class GroupBar(Struct, frozen=True, kw_only=True):
     """A protected group beside the best-off group of its attribute.
 
     Attributes
@@ -155,8 +149,7 @@ class GroupBar:
     reason: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetrainingStatus:
+class RetrainingStatus(Struct, frozen=True, kw_only=True):
     """What the retraining strip shows.
 
     Attributes
@@ -181,8 +174,7 @@ class NoteLevel(StrEnum):
     WARNING = "warning"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DataNote:
+class DataNote(Struct, frozen=True, kw_only=True):
     """Something about the data that a person should know: a quarantined file, unmatched labels, an ignored column."""
 
     level: NoteLevel
@@ -192,8 +184,7 @@ class DataNote:
     count: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Overview:
+class Overview(Struct, frozen=True, kw_only=True):
     """Everything that the Overview page and the head of a report show about a model.
 
     Attributes

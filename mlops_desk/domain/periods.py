@@ -8,11 +8,12 @@ occur belong to the next (`settled`).
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
 from zoneinfo import ZoneInfo
+
+from msgspec import Struct
 
 EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - local time
 EARLIEST, LATEST = datetime(1678, 1, 1), datetime(2262, 1, 1)  # noqa: DTZ001 - local time
@@ -36,8 +37,7 @@ MONTHS = {Unit.MONTH: 1, Unit.QUARTER: 3, Unit.YEAR: 12}
 HOURS = {Unit.HOUR: 1, Unit.DAY: 24, Unit.WEEK: 168}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Periods:
+class Periods(Struct, frozen=True, kw_only=True):
     """Periods of `count` units, numbered through.
 
     Attributes

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+from msgspec import Struct
 
 PLACEHOLDERS = ("python", "workspace", "model", "run_id", "run_folder", "reason")
 """Names that commands may hold in braces: {python} is the interpreter that runs this program, paths are absolute."""
@@ -20,8 +21,7 @@ _PERCENT = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunEnvironment:
+class RunEnvironment(Struct, frozen=True, kw_only=True):
     """The environment of a run: names passed on from this process, values set, and secrets named only."""
 
     passed: tuple[str, ...] = ("PATH", "HOME", "LANG", "TMPDIR", "SYSTEMROOT", "USERPROFILE", "TEMP", "TMP")
@@ -29,8 +29,7 @@ class RunEnvironment:
     secrets: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HttpCall:
+class HttpCall(Struct, frozen=True, kw_only=True):
     """A request that starts a retraining elsewhere.
 
     Attributes
@@ -44,8 +43,7 @@ class HttpCall:
     body: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetrainingSpec:
+class RetrainingSpec(Struct, frozen=True, kw_only=True):
     """The table `[models.retraining]`.
 
     Attributes
@@ -71,8 +69,7 @@ class TriggerKind(StrEnum):
     ALERT = "alert"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TriggerSpec:
+class TriggerSpec(Struct, frozen=True, kw_only=True):
     """One entry of `[[models.triggers]]`; nothing happens until somebody arms it."""
 
     kind: TriggerKind
@@ -85,8 +82,7 @@ class TriggerSpec:
     consecutive: int = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Criterion:
+class Criterion(Struct, frozen=True, kw_only=True):
     """What the candidate must reach on the labelled rows it shares with the champion."""
 
     metric: str
@@ -95,8 +91,7 @@ class Criterion:
     min_gain: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gate:
+class Gate(Struct, frozen=True, kw_only=True):
     """The table `[models.gate]`: where the candidate's predictions lie, what they must reach, and what promotes it."""
 
     candidate: str | None = None
@@ -122,8 +117,7 @@ class RunState(StrEnum):
         return self not in (RunState.STARTING, RunState.RUNNING)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetrainingRun:
+class RetrainingRun(Struct, frozen=True, kw_only=True):
     """One run of a model's retraining command.
 
     Attributes

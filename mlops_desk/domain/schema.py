@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 INTERSECTION = "×"
 """Joins protected attributes into an intersection: `sex×race`."""
@@ -43,8 +44,7 @@ class Role(StrEnum):
 Scalar = str | int | float | bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ColumnRoles:
+class ColumnRoles(Struct, frozen=True, kw_only=True):
     """The table `[models.columns]`.
 
     Attributes
@@ -81,8 +81,7 @@ class ColumnRoles:
         return tuple(dict.fromkeys(name for attribute in self.protected for name in attribute.split(INTERSECTION)))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
+class Column(Struct, frozen=True, kw_only=True):
     """A column of a prediction log as it is understood.
 
     Attributes

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+from msgspec import Struct
 
 
 class Split(StrEnum):
@@ -22,8 +23,7 @@ class Incomplete(StrEnum):
     APPEND = "append"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChunkRule:
+class ChunkRule(Struct, frozen=True, kw_only=True):
     """How rows are cut into chunks: exactly one of `every`, `size` and `number` is set.
 
     Attributes
@@ -46,8 +46,7 @@ class ChunkRule:
         return self.every is not None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chunk:
+class Chunk(Struct, frozen=True, kw_only=True):
     """A piece of one split's rows.
 
     Attributes
@@ -68,8 +67,7 @@ class Chunk:
     complete: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class Segment:
+class Segment(Struct, frozen=True, kw_only=True, order=True):
     """The rows in which a column has one value (as text; NULL is no segment)."""
 
     column: str

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+from msgspec import Struct
 
 from mlops_desk.domain.metric import SeriesKey
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConstantThreshold:
+class ConstantThreshold(Struct, frozen=True, kw_only=True):
     """Alert strictly below `lower` or above `upper`; where `inclusive`, on them too."""
 
     lower: float | None = None
@@ -20,8 +20,7 @@ class ConstantThreshold:
     inclusive: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeviationThreshold:
+class DeviationThreshold(Struct, frozen=True, kw_only=True):
     """Alert strictly outside mean - lower·std … mean + upper·std (ddof 0) over the reference chunks; None leaves a side open."""
 
     lower: float | None = None
@@ -30,8 +29,7 @@ class DeviationThreshold:
     consecutive: int = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QuantileThreshold:
+class QuantileThreshold(Struct, frozen=True, kw_only=True):
     """Alert strictly outside these quantiles (0 to 1) of the values of the reference chunks."""
 
     lower: float | None = None
@@ -40,8 +38,7 @@ class QuantileThreshold:
     consecutive: int = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PValueThreshold:
+class PValueThreshold(Struct, frozen=True, kw_only=True):
     """Alert if a p-value (the metric itself or its `_p` twin) is below `max`."""
 
     max: float = 0.05
@@ -49,8 +46,7 @@ class PValueThreshold:
     consecutive: int = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CalibratedThreshold:
+class CalibratedThreshold(Struct, frozen=True, kw_only=True):
     """Alert beyond the (1 - alpha) quantile of the metric's null, so that false alarms stay within the model's monthly budget.
 
     `warn_factor` times alpha is the level of the warning.
@@ -60,8 +56,7 @@ class CalibratedThreshold:
     consecutive: int = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IntervalThreshold:
+class IntervalThreshold(Struct, frozen=True, kw_only=True):
     """Alert if the whole 95 % interval lies beyond the limit, warn if only the value does (fairness)."""
 
     lower: float | None = None
@@ -69,8 +64,7 @@ class IntervalThreshold:
     consecutive: int = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RateThreshold:
+class RateThreshold(Struct, frozen=True, kw_only=True):
     """Alert if a rate is above the reference's by more than `sampling_errors` of them and by more than `margin`."""
 
     sampling_errors: float = 3.0
@@ -105,8 +99,7 @@ class AlertState(StrEnum):
     RESOLVED = "resolved"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Alert:
+class Alert(Struct, frozen=True, kw_only=True):
     """A breach that goes on: opened once, not once a chunk.
 
     Attributes

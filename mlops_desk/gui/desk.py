@@ -7,10 +7,10 @@ did, and asks again for what is shown, model by model as they are stored; the se
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from mlops_desk.domain.errors import Cancelled, UserError, WorkspaceBusy

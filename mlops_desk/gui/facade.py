@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+from msgspec import Struct
 
 from mlops_desk.domain.evaluation import EvaluationOutcome
 from mlops_desk.domain.overview import Distribution, ModelStatus, Overview, Period
@@ -137,8 +138,7 @@ class SketchProtocol(Protocol):
         """What is wrong with these uses, by column; what is missing altogether has the empty name."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Doors:
+class Doors(Struct, frozen=True, kw_only=True):
     """The ways to a workspace.
 
     Attributes

@@ -108,7 +108,7 @@ QGraphicsView {{ background: transparent; border: none; }}
 
 def stylesheet(palette: Palette) -> str:
     """The stylesheet of a theme."""
-    tokens = {name: getattr(palette, name) for name in Palette.__slots__ if name != "heat"}
+    tokens = {name: getattr(palette, name) for name in Palette.__struct_fields__ if name != "heat"}
     return TEMPLATE.format(
         **tokens,
         radius=RADIUS_PIXELS,

@@ -12,11 +12,11 @@ import heapq
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 import shiboken6
+from msgspec import Struct, field
 from PySide6.QtCore import QObject, Qt, Signal, Slot
 
 from mlops_desk.domain.errors import Cancelled, UserError
@@ -37,8 +37,7 @@ class Lane(StrEnum):
     EVALUATION = "evaluation"
 
 
-@dataclass(eq=False, kw_only=True)
-class Task:
+class Task(Struct, kw_only=True, eq=False):
     """A question that waits, runs, or has been answered.
 
     Attributes

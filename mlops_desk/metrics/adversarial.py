@@ -7,9 +7,9 @@ normal. A busy chunk repeats more than a quiet one, so near-duplicates are compa
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 
 from mlops_desk.aggregates.signals import NO_OUTCOME, RowGroups
 from mlops_desk.aggregates.tables import Counts, Floats
@@ -51,8 +51,7 @@ def requester_concentration(requesters: RowGroups, min_rows: int = 30) -> Measur
     return untested(few) if few else rate(int(requesters.counts.max()), requesters.rows, min_rows)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Queries:
+class Queries(Struct, frozen=True, kw_only=True):
     """Queries of one requester in the order of their times.
 
     Attributes

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 
 LEAST_CHUNKS = 3
 """Of fewer pairs a correlation says nothing."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Correlation:
+class Correlation(Struct, frozen=True, kw_only=True):
     """Pearson's correlation and its two-sided p-value."""
 
     value: float
@@ -48,8 +47,7 @@ def drift_correlation(
     return Correlation(value=value, p=float(betainc(len(pairs) / 2 - 1, 0.5, 1 - value**2)))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class Part(Struct, frozen=True, kw_only=True):
     """Rows of one segment, and the sum over them of what the mean is of."""
 
     rows: int
@@ -61,8 +59,7 @@ class Part:
         return self.total / self.rows if self.rows else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Contribution:
+class Contribution(Struct, frozen=True, kw_only=True):
     """What a segment contributes to the change of the mean: by its share of the rows, and by its own mean."""
 
     mix: float

@@ -8,9 +8,9 @@ of a cell may straddle. Scores outside [0, 1] are ranks: all of this is untested
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 
 from mlops_desk.aggregates.tables import Floats, ScoreTable
 from mlops_desk.domain.metric import Definition, Direction, Family, Measurement, untested
@@ -24,8 +24,7 @@ CLIP = 1e-6
 """Scores are kept this far from 0 and 1 before their logit is taken."""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Bins:
+class Bins(Struct, frozen=True, kw_only=True, eq=False):
     """Labelled rows in bins of equal count by ascending score, empty bins left out.
 
     Attributes
@@ -41,8 +40,7 @@ class Bins:
     label_doubt: Floats
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReliabilityPoint:
+class ReliabilityPoint(Struct, frozen=True, kw_only=True):
     """One bin of the reliability curve: where the scores lie, and how often their rows turned out positive (with a 95 % interval)."""
 
     score: float

@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 
 from mlops_desk.aggregates.expected import ExpectedTable
 from mlops_desk.aggregates.tables import Floats, ScoreTable
@@ -25,8 +25,7 @@ from mlops_desk.metrics.readings import Reading
 NO_SUM = "a row's scores have no positive sum"
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class ClassCalibrators:
+class ClassCalibrators(Struct, frozen=True, kw_only=True, eq=False):
     """Turns the scores of all classes of a row into probabilities that sum to 1.
 
     Attributes

@@ -7,12 +7,12 @@ plain arrays of nodes, which only the same release of scikit-learn reads.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 
 import numpy as np
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from mlops_desk.aggregates.sums import RowSums
 from mlops_desk.aggregates.tables import Counts, Floats
@@ -46,8 +46,7 @@ def row_losses(predictions: Floats, targets: Floats) -> Floats:
     return np.stack([np.abs(errors), squares, relative, np.where(below, np.nan, logarithmic)], axis=1)
 
 
-@dataclass(frozen=True, kw_only=True)
-class LossTrees:
+class LossTrees(Struct, frozen=True, kw_only=True):
     """Boosted trees as scikit-learn lays out their nodes, one tree after the other; sizes : (trees,) nodes of each."""
 
     nodes: bytes
@@ -71,8 +70,7 @@ class LossTrees:
         return np.asarray(total * self.scale, dtype=np.float64)
 
 
-@dataclass(frozen=True, kw_only=True)
-class LossEstimator:
+class LossEstimator(Struct, frozen=True, kw_only=True):
     """What loss to expect of a row.
 
     Attributes
@@ -171,9 +169,7 @@ def estimated_errors(
 
 
 DEFINITIONS: tuple[Definition, ...] = tuple(
-    dataclasses.replace(
-        definition, family=Family.ESTIMATED_PERFORMANCE, name=f"{definition.name} (estimated)", needs_labels=False
-    )
+    replace(definition, family=Family.ESTIMATED_PERFORMANCE, name=f"{definition.name} (estimated)", needs_labels=False)
     for definition in regression.DEFINITIONS
     if definition.id in METRICS
 )

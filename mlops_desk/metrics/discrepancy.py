@@ -6,9 +6,9 @@ Samples of at most 1,000 values a side are drawn from the tables by a seed, so v
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 
 from mlops_desk.aggregates.tables import ValueTable
 from mlops_desk.domain.metric import Convention, Direction
@@ -58,8 +58,7 @@ def _median_distance(distances: Floats) -> float:
     return float(np.median(apart)) if len(apart) else 1.0
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Kernel:
+class _Kernel(Struct, frozen=True, kw_only=True):
     """The kernel between the values of both samples, the diagonal 0; the first n values are the reference's."""
 
     matrix: Floats

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from mlops_desk.aggregates.tables import CategoryTable, Counts, ValueTable
@@ -240,8 +240,7 @@ def _l_infinity_error(reference: Amounts, chunks: Amounts) -> Floats:
     return np.sqrt(p * (1.0 - p) / rows + q * (1.0 - q) / chunk_rows)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShareDistance:
+class ShareDistance(Struct, frozen=True, kw_only=True):
     """A metric of shares: its value, its standard error, and the number of quantile bins of a numeric column."""
 
     value: Callable[[Amounts, Amounts], Floats]

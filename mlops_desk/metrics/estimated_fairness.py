@@ -6,10 +6,10 @@ accuracy would be: what is estimated is what the scores imply. Sampling errors a
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
+from msgspec.structs import replace
 
 from mlops_desk.aggregates.expected import ExpectedGroups
 from mlops_desk.aggregates.group_scores import GroupScoreTable
@@ -86,7 +86,7 @@ def untested_fairness(reason: str, groups: Iterable[str], wanted: Collection[str
 
 
 DEFINITIONS: tuple[Definition, ...] = tuple(
-    dataclasses.replace(
+    replace(
         definition,
         family=Family.ESTIMATED_FAIRNESS,
         name=f"{definition.name} (estimated)",

@@ -7,14 +7,14 @@ The calibrator belongs to the definition of what it estimates, so it is kept wit
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mlops_desk.aggregates.tables import Counts, Floats, ScoreTable
 from mlops_desk.domain.metric import Definition, Family, Measurement, untested
@@ -42,8 +42,7 @@ NEARLY_PERFECT = 0.999
 """From this area under the ROC curve on, scores are taken as they are."""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Calibrator:
+class Calibrator(Struct, frozen=True, kw_only=True, eq=False, dict=True):
     """Turns scores into probabilities by a rising broken line, level beyond its ends.
 
     Attributes
@@ -214,7 +213,7 @@ def _expected_losses(scores: ScoreTable, by_label: Floats) -> dict[str, Measurem
 
 _ESTIMATED = (*CONFUSION_METRICS, *RANK_METRICS, *PROBABILITY_METRICS, "label_rate", "business_value")
 DEFINITIONS: tuple[Definition, ...] = tuple(
-    dataclasses.replace(
+    replace(
         definition,
         family=Family.ESTIMATED_PERFORMANCE,
         name=f"{definition.name} (estimated)",

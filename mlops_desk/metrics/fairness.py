@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from mlops_desk.aggregates.tables import Counts, Floats, GroupTable
 from mlops_desk.domain.metric import Convention, Definition, Direction, Family, Measurement, untested
@@ -54,8 +55,7 @@ NEGLIGIBLE = 1e-9
 ALL_ZERO = "the rate is 0 in every group"
 
 
-@dataclass(frozen=True, slots=True)
-class GroupRate:
+class GroupRate(Struct, frozen=True):
     """A group's rate; `rate` is None where the convention puts a 0 in place of one that does not exist."""
 
     group: str

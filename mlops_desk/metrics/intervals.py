@@ -6,8 +6,9 @@ Counts may be fractions of rows, since the estimates made before labels arrive c
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import lru_cache
+
+from msgspec import Struct
 
 from mlops_desk.domain.metric import Measurement, untested
 
@@ -15,8 +16,7 @@ Z = 1.959963984540054
 """The 97.5 % quantile of the standard normal distribution."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rate:
+class Rate(Struct, frozen=True):
     """`hits` out of `rows` rows, rows > 0."""
 
     hits: float

@@ -14,11 +14,11 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from statistics import NormalDist
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from mlops_desk.aggregates.tables import Counts
@@ -147,8 +147,7 @@ def _coarse(chunks: Floats) -> Floats:
 
 
 # ---- the limits of a shape at a size ----
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Shape:
+class _Shape(Struct, frozen=True, kw_only=True):
     """All that decides a null but the chunk's size; arrays as bytes, so that equal shapes are resampled once."""
 
     metric: str

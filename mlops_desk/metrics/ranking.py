@@ -7,9 +7,9 @@ in truth ordered in some unknown way, and every value carries a bound that holds
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from mlops_desk.aggregates.tables import Floats, ScoreTable
@@ -17,8 +17,7 @@ from mlops_desk.domain.metric import Measurement
 from mlops_desk.metrics.intervals import Z, measured
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Ranking:
+class Ranking(Struct, frozen=True, kw_only=True, eq=False):
     """Positive and negative rows by ascending score; fractions of rows are allowed.
 
     Attributes

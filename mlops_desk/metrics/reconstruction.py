@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
+from msgspec import Struct, field
 
 from mlops_desk.aggregates.sums import CrossProducts, RowSums
 from mlops_desk.aggregates.tables import CategoryTable, Floats, ValueTable
@@ -27,8 +27,7 @@ CONSTANT = "every feature of the reference has one value only"
 TOO_LARGE = "the squares of numbers that large are beyond the range of doubles"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Encoding:
+class Encoding(Struct, frozen=True, kw_only=True):
     """How a matrix of numbers and codes becomes one of numbers alone.
 
     Attributes
@@ -59,8 +58,7 @@ def reference_encoding(numeric: Sequence[ValueTable], categorical: Sequence[Cate
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Projection:
+class Projection(Struct, frozen=True, kw_only=True):
     """What is kept of a row: its components on the axes of greatest variance of the standardised reference.
 
     Attributes

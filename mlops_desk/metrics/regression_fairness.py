@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from mlops_desk.aggregates.tables import GroupMeans
 from mlops_desk.domain.metric import Definition, Direction, Family, Measurement, untested
@@ -14,8 +15,7 @@ from mlops_desk.metrics.readings import Reading
 METRICS = {"mean_prediction": "Mean prediction", "mae": "Mean absolute error"}
 
 
-@dataclass(frozen=True, slots=True)
-class Mean:
+class Mean(Struct, frozen=True):
     """A mean and its standard error."""
 
     value: float

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from mlops_desk.aggregates.tables import ValueTable
@@ -42,8 +42,7 @@ def doubt_of_spread(table: ValueTable) -> float:
     return VALUE_ROUNDING * max(abs(table.lowest), abs(table.highest)) / own if own > 0 else 0.0
 
 
-@dataclass(frozen=True, kw_only=True)
-class Side:
+class Side(Struct, frozen=True, kw_only=True, dict=True):
     """Rows of one side by entry.
 
     Attributes
@@ -92,8 +91,7 @@ class Side:
         return np.asarray(self.before / self.n)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Order:
+class Order(Struct, frozen=True, kw_only=True):
     """How the two sides' rows lie to each other in entries with rows of both.
 
     Attributes
@@ -110,8 +108,7 @@ class Order:
     chunk_point: Flags
 
 
-@dataclass(frozen=True, kw_only=True)
-class Samples:
+class Samples(Struct, frozen=True, kw_only=True, dict=True):
     """Both sides on common entries; `tolerances` is by how much means of one value may differ, 0 where exact."""
 
     reference: Side

@@ -6,9 +6,9 @@ A value that is not finite has no place in a result: it becomes untested, with t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from mlops_desk.aggregates.tables import CategoryTable, Counts, ValueTable
@@ -27,8 +27,7 @@ NUMERIC, CATEGORICAL = "numeric", "categorical"
 P_VALUE = (0.0, 1.0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Series:
+class Series(Struct, frozen=True, kw_only=True):
     """Values of one metric over m chunks.
 
     Attributes

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 LEVEL = 0.05
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sums:
+class Sums(Struct, frozen=True, kw_only=True):
     """Rows, and the sum and the sum of squares of what their mean is of (1 for a right prediction and 0 for a wrong one, or an error)."""
 
     rows: int
@@ -31,8 +31,7 @@ class Sums:
         return Sums(rows=self.rows - other.rows, total=self.total - other.total, squares=self.squares - other.squares)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Weakness:
+class Weakness(Struct, frozen=True, kw_only=True):
     """A slice that fares worse than the rest.
 
     Attributes

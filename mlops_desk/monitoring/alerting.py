@@ -10,8 +10,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mlops_desk.domain.metric import MetricValue, SeriesKey, Verdict
 from mlops_desk.domain.slicing import Chunk, Split
@@ -22,8 +24,7 @@ from mlops_desk.store.archive import Store
 from mlops_desk.store.evaluation import EvaluationWriter
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AlertRule:
+class AlertRule(Struct, frozen=True, kw_only=True):
     """When breaches of a series become an alert, and how much it weighs.
 
     Attributes
@@ -35,8 +36,7 @@ class AlertRule:
     consecutive: int = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AlertChanges:
+class AlertChanges(Struct, frozen=True, kw_only=True):
     """What verdicts make of the alerts of a model; `updated` goes on with something changed, and alerts without a change are in none of them."""
 
     opened: tuple[Alert, ...] = ()
@@ -44,8 +44,7 @@ class AlertChanges:
     resolved: tuple[Alert, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Episode:
+class _Episode(Struct, frozen=True, kw_only=True):
     """The breaches at the end of a series that make an alert; positions count the analysis chunks."""
 
     key: SeriesKey

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
+from msgspec.structs import replace
 
 from mlops_desk.aggregates.plan import FeaturePlan
 from mlops_desk.aggregates.slices import OutcomeTables

@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import msgspec
+from msgspec import Struct
 
 from mlops_desk.aggregates.tables import CategoryTable, ValueTable
 from mlops_desk.domain.metric import Convention, Limits, SeriesKey
@@ -28,8 +28,7 @@ GRID = tuple(round(10 ** (exponent / 3)) for exponent in range(4, 25))
 Tables = Sequence[ValueTable] | Sequence[CategoryTable]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Level:
+class Level(Struct, frozen=True, kw_only=True):
     """How often one series may alert and warn by chance, as a share of its chunks."""
 
     alpha: float

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from mlops_desk.aggregates.slices import OutcomeTables
 from mlops_desk.domain.explanation import GroupValue

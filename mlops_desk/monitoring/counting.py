@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec import Struct, field
 
 from mlops_desk.aggregates.numbering import Slicing, batches_by_order, batches_of, nanoseconds_sql
 from mlops_desk.aggregates.packing import packed, unpacked
@@ -39,8 +39,7 @@ Tell = Callable[[int], None]
 """Told of how many rows were counted."""
 
 
-@dataclass(frozen=True, slots=True)
-class PartRecord:
+class PartRecord(Struct, frozen=True):
     """What the index of a file says of one of its parts."""
 
     split: str
@@ -52,8 +51,7 @@ class PartRecord:
     """Of the model, by the column that names them."""
 
 
-@dataclass(kw_only=True)
-class CountedFiles:
+class CountedFiles(Struct, kw_only=True):
     """What every file of a model holds, by reference to the cache.
 
     Attributes

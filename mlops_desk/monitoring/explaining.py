@@ -8,9 +8,11 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mlops_desk.aggregates.selection import JoinedLabels, Selection, counted_sql, shown_sql
 from mlops_desk.domain.errors import UserError
@@ -44,8 +46,7 @@ OF_COLUMNS = (Family.DATA_DRIFT, Family.PREDICTION_DRIFT, Family.LABEL_DRIFT, Fa
 Result = TypeVar("Result")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Case:
+class Case(Struct, frozen=True, kw_only=True):
     """An alert with what is needed to look into it."""
 
     alert: Alert

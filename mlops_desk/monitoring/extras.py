@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mlops_desk.aggregates.packing import packed, unpacked
 from mlops_desk.aggregates.plan import ScanPlan
@@ -22,8 +24,7 @@ from mlops_desk.warehouse.cache import Cache
 from mlops_desk.warehouse.connection import Connection
 
 
-@dataclass(frozen=True, kw_only=True)
-class Tally:
+class Tally(Struct, frozen=True, kw_only=True):
     """The files of a model counted under one plan.
 
     Attributes

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from mlops_desk import __version__
 from mlops_desk.domain.errors import UserError
@@ -11,8 +12,7 @@ from mlops_desk.domain.model import Desk, Model
 from mlops_desk.warehouse.discovery import SourceFile, digest, find_files
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inputs:
+class Inputs(Struct, frozen=True, kw_only=True):
     """The files of one model as they were seen, and a name for them and for what desk.toml says of the model; `folder` is the workspace's."""
 
     folder: Path
@@ -55,6 +55,6 @@ def find_inputs(desk: Desk, model: Model) -> Inputs:
 
 def configuration_digest(model: Model) -> str:
     """Names what desk.toml says of a model's evaluation; retraining, triggers and gate do not count."""
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     return digest((), __version__, repr(replace(model, retraining=None, triggers=(), gate=None, name="")))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mlops_desk.domain.metric import Convention, Family, Limits, Measurement, MetricValue, SeriesKey, Verdict
 from mlops_desk.domain.slicing import Chunk, Split
@@ -34,8 +36,7 @@ GROWING = (
 """Metrics that grow with the rows: a chunk's is compared with the reference's average chunk, not with its whole."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Judged:
+class Judged(Struct, frozen=True, kw_only=True):
     """One series with the request it came from, its measurements along the slices, and what they are held against."""
 
     key: SeriesKey

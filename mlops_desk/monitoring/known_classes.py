@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from mlops_desk.aggregates.expressions import TRUTHS
 from mlops_desk.aggregates.planning import positive_class
@@ -21,8 +22,7 @@ NAMED = 5
 NUMBER_OF = {text: number for number, texts in TRUTHS.items() for text in texts}
 
 
-@dataclass(frozen=True, kw_only=True)
-class KnownClasses:
+class KnownClasses(Struct, frozen=True, kw_only=True):
     """The classes of a classifier.
 
     Attributes

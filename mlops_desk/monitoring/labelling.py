@@ -10,10 +10,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec import Struct, field
 
 from mlops_desk.domain.errors import UserError
 from mlops_desk.domain.model import Labels, Model
@@ -30,8 +30,7 @@ if TYPE_CHECKING:
 FORMAT = 4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ledger:
+class Ledger(Struct, frozen=True, kw_only=True):
     """What was joined so far.
 
     Attributes
@@ -43,7 +42,7 @@ class Ledger:
     files: tuple[str, ...] = ()
     logs: dict[str, str] = field(default_factory=dict)
     classes: tuple[str, ...] | None = None
-    counts: LabelCounts = LabelCounts()  # noqa: RUF009 - frozen
+    counts: LabelCounts = LabelCounts()
     id: str = ""
 
 
@@ -67,8 +66,7 @@ class JoinedLabels(Mapping[str, "NDArray[Any]"]):
         return len(self.names)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Labelling:
+class Labelling(Struct, frozen=True, kw_only=True):
     """The labels of all log files, the classes their codes stand for, and what is worth a note."""
 
     labels: JoinedLabels

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import reduce
 from operator import add
+
+from msgspec import Struct, field
 
 from mlops_desk.aggregates.sums import RowSums
 from mlops_desk.domain.metric import Measurement
@@ -18,8 +19,7 @@ BySegment = dict[str, RowSums]
 """Sums by segment value, the empty name for all rows."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Learned:
+class Learned(Struct, frozen=True, kw_only=True):
     """What fitted things say of the rows of a slice.
 
     Attributes
@@ -39,8 +39,7 @@ class Learned:
 NOTHING_LEARNED = Learned()
 
 
-@dataclass(frozen=True, kw_only=True)
-class LearnedChunks:
+class LearnedChunks(Struct, frozen=True, kw_only=True):
     """What fitted things say of chunks and their segments."""
 
     errors: Mapping[ChunkId, BySegment] = field(default_factory=dict)

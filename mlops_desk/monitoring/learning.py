@@ -6,8 +6,9 @@ Nothing is read or fitted unless a monitor asks for it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
+
+from msgspec.structs import replace
 
 from mlops_desk.aggregates.plan import ScanPlan
 from mlops_desk.aggregates.slices import FeatureTables

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import reduce
 from importlib.metadata import version
 from operator import add
 from typing import Any
+
+from msgspec import Struct
 
 from mlops_desk.aggregates.outcomes import target_number
 from mlops_desk.aggregates.plan import OutcomePlan
@@ -22,8 +23,7 @@ FORMAT = 1
 """Raised whenever the same rows would be fitted or scored in another way."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class FittedLosses:
+class FittedLosses(Struct, frozen=True, kw_only=True):
     """An estimator under the name of what it depends on."""
 
     estimator: LossEstimator

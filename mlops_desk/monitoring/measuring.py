@@ -6,7 +6,8 @@ A slice is a chunk, or a segment of one. Whatever the laboratory says of a slice
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from mlops_desk.aggregates.slices import OutcomeTables
 from mlops_desk.aggregates.tables import CategoryTable, ValueTable

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mlops_desk.aggregates.packing import packed, unpacked
 from mlops_desk.aggregates.plan import ScanPlan
@@ -50,8 +52,7 @@ Outcomes = dict[ChunkId, dict[str, OutcomeTables]]
 """Tables by chunk and segment value (empty for all rows)."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Found:
+class Found(Struct, frozen=True, kw_only=True):
     """What came of a pass, ready to store.
 
     Attributes

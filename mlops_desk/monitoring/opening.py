@@ -6,9 +6,10 @@ A cache that cannot be read is thrown away, files whose rows cannot be read are 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
+
+from msgspec import Struct
 
 from mlops_desk.domain.errors import ExpressionFailure, UserError
 from mlops_desk.domain.model import Desk, Model
@@ -26,8 +27,7 @@ LOOKS = 6
 Result = TypeVar("Result")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Opened:
+class Opened(Struct, frozen=True, kw_only=True):
     """The files of a model, open; `broken` says of files that are to be left out why."""
 
     desk: Desk

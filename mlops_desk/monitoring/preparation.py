@@ -6,12 +6,13 @@ The plan is made once for a reference and kept, so that every later file is coun
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mlops_desk.aggregates.adversarial_planning import AdversarialFit
 from mlops_desk.aggregates.numbering import Slicing, local_sql
@@ -55,8 +56,7 @@ CHUNKS_AT_MOST = 20_000
 """Of one split cut by size or number: what they take in memory and time nobody means to spend."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Prepared:
+class Prepared(Struct, frozen=True, kw_only=True):
     """Everything that counting needs.
 
     Attributes

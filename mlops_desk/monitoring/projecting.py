@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
+from msgspec import Struct
 
 from mlops_desk.aggregates.rows import Rows, row_pieces
 from mlops_desk.aggregates.sums import CrossProducts, cross_products
@@ -24,8 +23,7 @@ FORMAT = 1
 """Raised whenever the same rows would be projected in another way."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class FittedProjection:
+class FittedProjection(Struct, frozen=True, kw_only=True):
     """A projection with the encoding it was fitted on."""
 
     encoding: Encoding

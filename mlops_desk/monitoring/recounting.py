@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from mlops_desk.aggregates.plan import ScanPlan
 from mlops_desk.aggregates.slices import OutcomeTables, together
@@ -19,16 +20,14 @@ from mlops_desk.warehouse.footers import Footer
 Groups = Sequence[tuple[Sequence[Footer], Split | None]]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Sides:
+class Sides(Struct, frozen=True, kw_only=True):
     """The outcomes of the whole reference and of a chunk by segment value (empty for all rows)."""
 
     reference: dict[str, OutcomeTables]
     chunk: dict[str, OutcomeTables]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Recount:
+class Recount(Struct, frozen=True, kw_only=True):
     """Counts again, by whatever plan, what an explanation compares."""
 
     connection: Connection

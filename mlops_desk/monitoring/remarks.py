@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from mlops_desk.aggregates.slices import FeatureTables, OutcomeTables
 from mlops_desk.domain.model import Model
@@ -25,8 +26,7 @@ Outcomes = Mapping[ChunkId, Mapping[str, OutcomeTables]]
 """Tables by chunk and segment value (empty for all rows)."""
 
 
-@dataclass(frozen=True)
-class ToldChunks:
+class ToldChunks(Struct, frozen=True):
     """All analysis chunks of a tally, those that a pass does not look at included: of these, facts are kept."""
 
     cache: Cache

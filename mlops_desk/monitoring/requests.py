@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
+
+from msgspec import Struct
 
 from mlops_desk.domain.errors import UserError
 from mlops_desk.domain.metric import Definition, Family, SeriesKey
@@ -31,8 +32,7 @@ EXPECTATION_FAILURES = "expectation_failures"
 CONSTANT_COLUMNS, SCHEMA_CHANGES, LABEL_LAG = "constant_columns", "schema_changes", "label_lag_hours"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(Struct, frozen=True, kw_only=True):
     """One metric of one family, asked for by a monitor.
 
     Attributes
@@ -128,8 +128,7 @@ def wants_expected(model: Model, monitors: Sequence[Monitor], segment_column: st
     return model.task is Task.MULTICLASS and any(asks_for_family(one, name) for one in watching for name in families)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Misfit:
+class Misfit(Struct, frozen=True, kw_only=True):
     """What of a monitor of desk.toml gives no value: metrics for no column, named columns for no metric; `hint` tells why it may be."""
 
     number: int

@@ -7,9 +7,9 @@ rows of some chunks only, and is kept by whoever fits it.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from mlops_desk.aggregates.numbering import batches_by_order, batches_of
@@ -31,8 +31,7 @@ Files = Mapping[ChunkId, Sequence[str]]
 """Fingerprints of the files of each chunk."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Scorer:
+class Scorer(Struct, frozen=True, kw_only=True):
     """Numbers of each row: `name` names everything they depend on, `score` turns rows into (n, k) numbers (rows without them into NaN)."""
 
     name: str

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import fields
 from functools import reduce
 from operator import add
 
 import msgspec
+from msgspec.structs import asdict
 
 from mlops_desk.aggregates.sample import RowSample
 from mlops_desk.aggregates.sampling import row_sample
@@ -61,7 +61,7 @@ def _name(study: Study, files: CountedFiles, chunk: ChunkId, own: Sequence[str],
 
 
 def _parts_of(sample: RowSample) -> Body:
-    return {entry.name: getattr(sample, entry.name) for entry in fields(sample)}
+    return asdict(sample)
 
 
 def _drawn_reference(study: Study) -> RowSample:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mlops_desk.aggregates.packing import packed, unpacked
 from mlops_desk.aggregates.slices import FeatureTables, OutcomeTables
@@ -37,8 +38,7 @@ Courses = dict[str, list[float | None]]
 """Values in all reference chunks, in time order, by metric or series."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Subject:
+class Subject(Struct, frozen=True, kw_only=True):
     """All rows, or one segment: its slices, and the reference's chunks when they are asked for."""
 
     slices: SliceSet

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
+
+from msgspec import Struct, field
 
 from mlops_desk.aggregates.expected import ExpectedTable
 from mlops_desk.aggregates.signals import SignalTables
@@ -16,8 +17,7 @@ from mlops_desk.metrics.class_estimation import ClassCalibrators
 from mlops_desk.monitoring.learned import NOTHING_LEARNED, Learned
 
 
-@dataclass(frozen=True, kw_only=True)
-class Slice:
+class Slice(Struct, frozen=True, kw_only=True):
     """One chunk, or a segment of it, with its tables.
 
     Attributes
@@ -41,8 +41,7 @@ def tables_of(one: Slice) -> Mapping[str, ValueTable | CategoryTable]:
     return {**one.features.numeric, **one.features.categorical}
 
 
-@dataclass(frozen=True, kw_only=True)
-class SliceSet:
+class SliceSet(Struct, frozen=True, kw_only=True):
     """The slices of all rows or of one segment, and the whole reference they are compared with.
 
     Attributes

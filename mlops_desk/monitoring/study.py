@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
+
+from msgspec import Struct
 
 from mlops_desk.aggregates.packing import packed, unpacked
 from mlops_desk.aggregates.rows import CodedColumn, RowPlan
@@ -20,8 +21,7 @@ Body = dict[str, Any]
 """Texts, numbers and arrays by name."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Study:
+class Study(Struct, frozen=True, kw_only=True, dict=True):
     """The reference of one model, to be fitted on.
 
     Attributes

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from statistics import NormalDist
+
+from msgspec import Struct
 
 from mlops_desk.domain.metric import Convention, Definition, Direction, Family, Limits, Measurement, Verdict
 from mlops_desk.domain.threshold import (
@@ -48,8 +49,7 @@ _WARNED_ABOVE = DeviationThreshold(upper=3.0, warn=DeviationThreshold(upper=2.0)
 _SHIFT = PValueThreshold(max=0.001)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReferenceCourse:
+class ReferenceCourse(Struct, frozen=True, kw_only=True):
     """What a series was in the reference.
 
     Attributes

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from mlops_desk.config.source import with_line
 from mlops_desk.domain.errors import UserError
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
     from mlops_desk.monitoring.preparation import Prepared
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileCount:
+class FileCount(Struct, frozen=True, kw_only=True):
     """How many files and rows one part of a model has; rows are None where nothing could be judged."""
 
     part: str
@@ -28,8 +28,7 @@ class FileCount:
     rows: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelCheck:
+class ModelCheck(Struct, frozen=True, kw_only=True):
     """What an evaluation of a model would start from.
 
     Attributes

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from msgspec import Struct
 
 from mlops_desk.domain.periods import in_local, parse_periods
 from mlops_desk.domain.slicing import ChunkRule
@@ -17,8 +18,7 @@ SIZES = (100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000, 200_0
 WANTED_SIZES = 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cut:
+class Cut(Struct, frozen=True, kw_only=True):
     """A rule of chunks and why it was chosen."""
 
     rule: ChunkRule

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from mlops_desk.config.guess import words
 from mlops_desk.domain.errors import UserError
@@ -16,8 +17,7 @@ REFERENCE_WORDS = frozenset("reference ref train training baseline".split())
 LABEL_WORDS = frozenset("label labels target targets truth outcome outcomes actual actuals".split())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
+class Parts(Struct, frozen=True, kw_only=True):
     """Paths as desk.toml tells them, relative to its folder where they lie below it."""
 
     logs: tuple[str, ...]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from mlops_desk.domain.errors import UserError
 from mlops_desk.domain.explanation import Explanation, FoundRows

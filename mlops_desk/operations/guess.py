@@ -10,8 +10,10 @@ import os
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mlops_desk.config.desk_file import FILE_NAME, read_desk
 from mlops_desk.config.guess import ColumnFacts, Guess, Nature, guess, with_positive
@@ -39,8 +41,7 @@ LONGEST_PREVIEW = 80
 CHOSEN = "you chose it"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Proposal:
+class Proposal(Struct, frozen=True, kw_only=True):
     """A model as it was guessed.
 
     Attributes
@@ -57,8 +58,7 @@ class Proposal:
     failure: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SketchedColumn:
+class SketchedColumn(Struct, frozen=True, kw_only=True):
     """A column as it was guessed. values : of the first rows, as text. times, numbers : whether its values can be such."""
 
     name: str
@@ -70,8 +70,7 @@ class SketchedColumn:
     numbers: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sketch:
+class Sketch(Struct, frozen=True, kw_only=True):
     """What could be written of dropped files, for a person to look at and to correct.
 
     Attributes
@@ -118,8 +117,7 @@ class Sketch:
         return found
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class Look(Struct, frozen=True, kw_only=True):
     """What was read of unknown files, and what it seems to be. samples : values of each column's first rows as text."""
 
     facts: tuple[ColumnFacts, ...]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from mlops_desk import __version__, theme
 from mlops_desk.domain.errors import UserError
@@ -38,8 +39,7 @@ COMPARED_SUFFIXES = ("_ratio", "_difference")
 FEATURE = "feature"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class Standing(Struct, frozen=True, kw_only=True):
     """The latest number of a series, and how it stands.
 
     Attributes
@@ -59,8 +59,7 @@ class Standing:
     reason: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Accuracy:
+class Accuracy(Struct, frozen=True, kw_only=True):
     """A metric as realised and as estimated."""
 
     metric: str
@@ -69,8 +68,7 @@ class Accuracy:
     estimated: Standing | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ColumnRow:
+class ColumnRow(Struct, frozen=True, kw_only=True):
     """A column's drift and data quality.
 
     Attributes
@@ -95,8 +93,7 @@ class ColumnRow:
     points: tuple[float | None, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelReport:
+class ModelReport(Struct, frozen=True, kw_only=True):
     """What a report tells of one model.
 
     Attributes
@@ -120,8 +117,7 @@ class ModelReport:
     thresholds: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class Report(Struct, frozen=True, kw_only=True):
     """A report on some models of a workspace, made at an instant."""
 
     workspace: str

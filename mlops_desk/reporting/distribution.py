@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from mlops_desk import theme
 from mlops_desk.domain.metric import Family, SeriesKey, Verdict

@@ -7,9 +7,10 @@ in that order. The first line of "How to read it" states range and direction in 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
+
+from msgspec import Struct
 
 from mlops_desk.domain.errors import UserError
 from mlops_desk.domain.metric import Definition, Direction
@@ -34,16 +35,14 @@ _DIRECTIONS = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HelpSection:
+class HelpSection(Struct, frozen=True, kw_only=True):
     """One `##` section of a page: its heading, and its text as Markdown."""
 
     title: str
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HelpPage:
+class HelpPage(Struct, frozen=True, kw_only=True):
     """A page, taken apart. summary : the paragraph under the title, in one line. markdown : the page as it is."""
 
     title: str

@@ -6,9 +6,10 @@ Everything that comes from data is escaped, by the templates or by the charts; c
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from mlops_desk import theme
 from mlops_desk.domain.metric import Verdict
@@ -44,8 +45,7 @@ MOST_ALERTS = 15
 COMPARED = ("demographic_parity", "equal_opportunity", "equalized_odds", "predictive_parity", "mean_prediction", "mae")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
+class Comparison(Struct, frozen=True, kw_only=True):
     """Difference and ratio of the groups of one attribute by one measure."""
 
     attribute: str
@@ -54,8 +54,7 @@ class Comparison:
     ratio: Standing | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelView:
+class ModelView(Struct, frozen=True, kw_only=True):
     """A model's part of the page: its content, its charts as markup, and what the template cannot word itself."""
 
     id: str

@@ -5,11 +5,13 @@ Times are ISO 8601 with their offset, absent things are null, numbers are never 
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
 from datetime import datetime
 from enum import Enum
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from mlops_desk.reporting.content import Report
 
@@ -31,7 +33,7 @@ def json_text(report: Report) -> str:
 
 
 def plain_value(value: object) -> Json:
-    """A value as JSON has it: fields of dataclasses as an object, tuples as arrays, enumerations by value.
+    """A value as JSON has it: fields of structs as an object, tuples as arrays, enumerations by value.
 
     Infinite edges of bins become null. Raises TypeError for what has no such form.
     """
@@ -45,9 +47,6 @@ def plain_value(value: object) -> Json:
         return plain_value(value.value)
     if isinstance(value, tuple | list):
         return [plain_value(one) for one in value]
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {
-            _NAMES.get(field.name, field.name): plain_value(getattr(value, field.name))
-            for field in dataclasses.fields(value)
-        }
+    if isinstance(value, Struct):
+        return {_NAMES.get(name, name): plain_value(field) for name, field in asdict(value).items()}
     raise TypeError(f"{type(value).__name__} has no form in a report")

@@ -6,7 +6,8 @@ A column has the metric that most columns have, else another distance, else 1 - 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from mlops_desk.domain.metric import Family, Limits, Measurement, MetricValue, SeriesKey, Verdict
 from mlops_desk.domain.overview import DriftMatrix, Line

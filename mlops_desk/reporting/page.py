@@ -6,8 +6,9 @@ A series is a tuple as long as the page's chunks with None where the archive has
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+
+from msgspec import Struct
 
 from mlops_desk.domain.metric import Convention, Family, Limits, MetricValue, SeriesKey, Verdict
 from mlops_desk.domain.model import Model
@@ -28,8 +29,7 @@ _RANKED_CONVENTIONS = tuple(Convention)
 _RANKED_VERDICTS = (Verdict.UNTESTED, Verdict.OK, Verdict.WARNING, Verdict.ALERT)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class Page(Struct, frozen=True, kw_only=True):
     """A model's values in one period and segment.
 
     Attributes

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import zip_longest
+
+from msgspec.structs import replace
 
 from mlops_desk import theme
 from mlops_desk.domain.errors import UserError

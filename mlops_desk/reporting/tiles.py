@@ -6,7 +6,8 @@ against the chunk with a number before that.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mlops_desk import theme
 from mlops_desk.domain.metric import Direction, Family, Limits, SeriesKey, Verdict
@@ -70,8 +71,7 @@ def has_number(grid: Grid, metric: str) -> bool:
     return found is not None and latest(found[1]) is not None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class Reading(Struct, frozen=True, kw_only=True):
     """The number that a tile shows, and the one before it."""
 
     key: SeriesKey

@@ -8,10 +8,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 from shlex import join, quote
 from typing import IO
+
+from msgspec.structs import replace
 
 from mlops_desk.domain.errors import UserError
 from mlops_desk.domain.retraining import RunState

@@ -8,8 +8,9 @@ mistake can start anew. A day is the 24 hours before now.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+
+from msgspec import Struct
 
 from mlops_desk.domain.retraining import RetrainingRun, RetrainingSpec, RunState
 from mlops_desk.retraining.wording import duration_text, moment_text
@@ -17,8 +18,7 @@ from mlops_desk.retraining.wording import duration_text, moment_text
 DAY = timedelta(days=1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
+class Refusal(Struct, frozen=True, kw_only=True):
     """Why no run may start now, as one sentence, and when one may (None where that is not known)."""
 
     reason: str

@@ -13,9 +13,10 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from mlops_desk.retraining.run_folder import ProcessIdentity
 
@@ -25,8 +26,7 @@ _KILL_SECONDS = 5.0
 _LOOK_SECONDS = 0.02
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Clearance:
+class Clearance(Struct, frozen=True, kw_only=True):
     """What ending the processes of a run came to: how many there were, and the names of those that would not end."""
 
     ended: int

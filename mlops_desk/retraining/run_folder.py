@@ -16,10 +16,12 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from mlops_desk.domain.errors import UserError
 from mlops_desk.domain.retraining import RetrainingRun, RunEnvironment, RunState
@@ -29,16 +31,14 @@ UNKNOWN_PERSON = "somebody"
 _SHARING_SECONDS = 2.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProcessIdentity:
+class ProcessIdentity(Struct, frozen=True, kw_only=True):
     """A process that can be told from a later one of the same number: `birth` is when it began, as its system counts."""
 
     pid: int
     birth: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Launch:
+class Launch(Struct, frozen=True, kw_only=True):
     """What was asked for: `run` as it was then, the absolute `cwd`, and `mark`, which every process of the run carries in its environment."""
 
     run: RetrainingRun
@@ -48,8 +48,7 @@ class Launch:
     mark: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class Record(Struct, frozen=True, kw_only=True):
     """What is known about a run, and the processes that carry it.
 
     Attributes
@@ -65,8 +64,7 @@ class Record:
     command: ProcessIdentity | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunFolder:
+class RunFolder(Struct, frozen=True, kw_only=True):
     """The folder of one run."""
 
     path: Path
@@ -149,7 +147,9 @@ def _json(content: dict[str, Any]) -> str:
     return json.dumps(content, ensure_ascii=False, indent=2, default=_plain) + "\n"
 
 
-def _plain(value: object) -> str:
+def _plain(value: object) -> object:
+    if isinstance(value, Struct):
+        return asdict(value)
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 

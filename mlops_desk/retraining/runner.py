@@ -13,10 +13,11 @@ import threading
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from shlex import join, quote
+
+from msgspec.structs import replace
 
 import mlops_desk
 from mlops_desk.domain.errors import NotTrusted, UserError

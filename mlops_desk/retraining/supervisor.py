@@ -18,11 +18,13 @@ import threading
 import time
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mlops_desk.domain.retraining import RunState
 from mlops_desk.retraining.launch import LaunchError, check_batch_arguments, environment, program, secret_values
@@ -258,8 +260,7 @@ class Supervision:
         self._folder.write_record(self._record)
 
 
-@dataclass(frozen=True, slots=True)
-class _Ending:
+class _Ending(Struct, frozen=True):
     state: RunState
     outcome: str
 

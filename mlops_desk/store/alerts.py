@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mlops_desk.domain.errors import UserError
 from mlops_desk.domain.threshold import Alert, AlertState, Severity
@@ -20,8 +22,7 @@ _SELECTED = f"""a.id, m.name, s.family, s.metric, s.convention, s."column", s."g
     from alert a join series s on s.id = a.series join model m on m.id = s.model"""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AlertEvent:
+class AlertEvent(Struct, frozen=True, kw_only=True):
     """A line of an alert's log.
 
     Attributes

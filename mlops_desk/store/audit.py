@@ -10,8 +10,9 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from mlops_desk.store.encoding import canonical_json, instant_of, instant_text
 
@@ -21,8 +22,7 @@ GENESIS = "0" * 64
 Detail = Mapping[str, str | int | float | bool | None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuditEntry:
+class AuditEntry(Struct, frozen=True, kw_only=True):
     """One row of the chain.
 
     Attributes
@@ -39,8 +39,7 @@ class AuditEntry:
     hash: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuditBreak:
+class AuditBreak(Struct, frozen=True, kw_only=True):
     """Where the chain does not hold: the first row concerned, and what is wrong with it."""
 
     seq: int

@@ -11,15 +11,15 @@ import sqlite3
 import sys
 from array import array
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import zip_longest
+
+from msgspec import Struct
 
 from mlops_desk.domain.schema import Kind
 from mlops_desk.store.encoding import canonical_json
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChunkCounts:
+class ChunkCounts(Struct, frozen=True, kw_only=True):
     """How many rows of a chunk fall in each bin of a column.
 
     Attributes
@@ -33,8 +33,7 @@ class ChunkCounts:
     total: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Histogram:
+class Histogram(Struct, frozen=True, kw_only=True):
     """A column's bins and its counts in some chunks.
 
     Attributes
@@ -51,8 +50,7 @@ class Histogram:
     segment: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SummedHistogram:
+class SummedHistogram(Struct, frozen=True, kw_only=True):
     """A column's counts over some chunks, in its bins (as of Histogram).
 
     Attributes

@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from mlops_desk.domain.overview import DataNote, NoteLevel
 from mlops_desk.store.encoding import canonical_json, instant_of, instant_text, optional_instant, optional_text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogSummary:
+class LogSummary(Struct, frozen=True, kw_only=True):
     """What an evaluation saw of the log as a whole.
 
     Attributes
@@ -30,8 +30,7 @@ class LogSummary:
     reference_text: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ValueCounts:
+class ValueCounts(Struct, frozen=True, kw_only=True):
     """How many values an evaluation added, changed and removed."""
 
     added: int = 0
@@ -39,8 +38,7 @@ class ValueCounts:
     removed: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EvaluationRecord:
+class EvaluationRecord(Struct, frozen=True, kw_only=True):
     """One evaluation of one model as it is stored; `inputs_hash` names the state of everything that it was computed from."""
 
     id: int

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from types import EllipsisType
 from typing import Any
+
+from msgspec import Struct
 
 from mlops_desk.domain.metric import Convention, Family, Limits, Measurement, MetricValue, SeriesKey, Verdict
 from mlops_desk.domain.slicing import Split
@@ -28,8 +29,7 @@ _VALUE = """v.series, c.split, c.key, v.rows, v.value, v.reason, v.error_bound, 
     v.lower, v.upper, v.warn_lower, v.warn_upper, v.verdict"""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ValueTable:
+class ValueTable(Struct, frozen=True, kw_only=True):
     """The results table in columns.
 
     Attributes

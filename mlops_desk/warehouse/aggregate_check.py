@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from mlops_desk.domain.errors import UserError
 from mlops_desk.warehouse.connection import Connection, literal, quoted
@@ -50,8 +51,7 @@ AGGREGATES = ADDING | frozenset(
 BEFORE, AFTER = "SELECT ", " FROM log"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Aggregate:
+class Aggregate(Struct, frozen=True, kw_only=True):
     """A checked aggregate expression.
 
     Attributes

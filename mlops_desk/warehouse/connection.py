@@ -10,9 +10,10 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from msgspec import Struct
 
 from mlops_desk.domain.errors import Cancelled, UserError
 from mlops_desk.domain.progress import CancelToken
@@ -50,8 +51,7 @@ def path_literal(path: Path) -> str:
     return literal("".join(f"[{character}]" if character in "*?[" else character for character in str(path)))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EngineSettings:
+class EngineSettings(Struct, frozen=True, kw_only=True):
     """How much of the machine an engine may use."""
 
     threads: int = 2

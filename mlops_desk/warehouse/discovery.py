@@ -12,8 +12,9 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from mlops_desk.domain.errors import UserError
 
@@ -24,8 +25,7 @@ GONE = (errno.ENOENT, errno.ENOTDIR, errno.EBADF, errno.ELOOP)
 REMOTE = ("s3://", "gs://", "abfs://", "abfss://")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceFile:
+class SourceFile(Struct, frozen=True, kw_only=True):
     """A file as it was seen.
 
     Attributes

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+from msgspec import Struct
 
 from mlops_desk.config.guess import CODES_AT_MOST, MOST_CLASSES, ColumnFacts, Nature
 from mlops_desk.domain.errors import UserError
@@ -22,8 +23,7 @@ TIME_PATTERN = r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T].*)?"
 """Of text that is a date, whichever way it is written."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
+class Span(Struct, frozen=True, kw_only=True):
     """When the first and the last row of a log lie, in UTC, or as naive local time where timestamps carry no zone."""
 
     earliest: datetime

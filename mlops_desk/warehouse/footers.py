@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct, field
 
 from mlops_desk.warehouse.connection import Connection, path_literal, quoted
 from mlops_desk.warehouse.discovery import SourceFile
@@ -23,8 +23,7 @@ from parquet_metadata({files}) where row_group_num_rows > 0 group by 1, 2
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Range:
+class Range(Struct, frozen=True, kw_only=True):
     """What the footer says of a column: bounds as numbers or as nanoseconds since 1970, and how many NULLs; None where it does not say."""
 
     lowest: float | None = None
@@ -34,8 +33,7 @@ class Range:
     nulls: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Footer:
+class Footer(Struct, frozen=True, kw_only=True):
     """A Parquet file as its footer describes it; columns are (name, engine type) in file order, hive partition keys last."""
 
     file: SourceFile
@@ -49,8 +47,7 @@ class Footer:
         return self.file.path
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quarantined:
+class Quarantined(Struct, frozen=True, kw_only=True):
     """A file that cannot be read, and why in words."""
 
     path: Path

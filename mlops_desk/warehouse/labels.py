@@ -9,12 +9,12 @@ ids with different numbers). Counts of labels do not depend on the order in whic
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from msgspec import Struct, field
 from numpy.typing import NDArray
 
 from mlops_desk.domain.errors import UserError
@@ -29,8 +29,7 @@ SHIFT = np.uint64(64 - PARTITION_BITS)
 CLASSES_AT_MOST = 1000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Key:
+class Key(Struct, frozen=True, kw_only=True):
     """How an id becomes numbers: `kind` is integer (a BIGINT is its own key) or text (hashed)."""
 
     kind: str
@@ -62,8 +61,7 @@ def key_of(log_types: Iterable[str], label_types: Iterable[str]) -> Key:
     return Key(kind="integer" if kinds <= small else "text")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Vocabulary:
+class Vocabulary(Struct, frozen=True, kw_only=True):
     """What labels are: the texts of classes, and numbers where `classes` is None.
 
     Attributes
@@ -145,8 +143,7 @@ def as_number(text: str) -> str:
     return {"true": "1", "false": "0"}.get(text, text)
 
 
-@dataclass(frozen=True, kw_only=True)
-class LabelCounts:
+class LabelCounts(Struct, frozen=True, kw_only=True):
     """What became of the rows of label files.
 
     Attributes
@@ -172,8 +169,7 @@ class LabelCounts:
         )
 
 
-@dataclass(kw_only=True)
-class Partition:
+class Partition(Struct, kw_only=True, eq=False):
     """Some of the distinct ids, sorted, with their labels.
 
     Attributes
@@ -186,10 +182,7 @@ class Partition:
     y: NDArray[Any]
     n: NDArray[np.int32] | None = None
     was: NDArray[Any] | None = None
-    hit: NDArray[np.bool_] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.hit = np.zeros(len(self.a), dtype=np.bool_)
+    hit: NDArray[np.bool_]
 
     def remember(self, place: NDArray[np.int64], had: NDArray[Any]) -> None:
         """Notes what the log rows of some ids had before; all rows of an id had the same."""
@@ -272,13 +265,14 @@ class LabelIndex:
         a, y, b = a[order], y[order], None if b is None else b[order]
         again = a[1:] == a[:-1] if b is None else (a[1:] == a[:-1]) & (b[1:] == b[:-1])
         if not again.any():
-            return Partition(a=a, b=b, y=y)
+            return Partition(a=a, b=b, y=y, hit=np.zeros(len(a), dtype=np.bool_))
         first = np.concatenate([[True], ~again])
         group = np.cumsum(first) - 1
         distinct = y[first].copy()
         distinct[group[y != distinct[group]]] = CLASH if self._numeric else CONFLICT
         rows = np.diff(np.append(np.flatnonzero(first), len(a))).astype(np.int32)
-        return Partition(a=a[first], b=None if b is None else b[first], y=distinct, n=rows)
+        hit = np.zeros(len(distinct), dtype=np.bool_)
+        return Partition(a=a[first], b=None if b is None else b[first], y=distinct, n=rows, hit=hit)
 
     def labels_of(self, connection: Connection, footer: Footer, column: str) -> NDArray[Any]:
         """The label of each row of a log file, in file order."""

@@ -7,8 +7,10 @@ is no category. Large references are looked at through a sample of their first r
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from difflib import get_close_matches
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mlops_desk.domain.errors import UserError
 from mlops_desk.domain.model import Model
@@ -38,8 +40,7 @@ DISTINCT_SHARE = 0.5
 SAMPLED_FILES, SAMPLED_ROWS = 5, 40_000
 
 
-@dataclass(frozen=True, kw_only=True)
-class ReferenceRows:
+class ReferenceRows(Struct, frozen=True, kw_only=True):
     """The rows of the reference as files and a predicate (`true` for all of them), and how many they are at the most."""
 
     footers: tuple[Footer, ...]

@@ -21,7 +21,6 @@ HEAVY = (
     "jinja2",
     "importlib.metadata",
     "tomlkit",
-    "msgspec",
 )
 COMMANDS = (
     "demo init check run metrics alerts ack silence explain report retrain runs cancel watch trust audit gui doctor help"

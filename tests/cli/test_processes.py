@@ -86,6 +86,14 @@ def test_a_reader_that_has_seen_enough_is_no_error(evaluated: Path) -> None:
 
 
 @posix
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_help_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run([*PROGRAM, "--help"], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, "mlops-desk: No space left on device\n")
+
+
+@posix
 def test_a_terminal_gets_a_bar(tmp_path: Path) -> None:
     import pty
 

@@ -3,13 +3,13 @@
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from mlops_desk.config.desk_file import parse_desk, read_desk
 from mlops_desk.config.retraining import _is_plain_cron
@@ -455,7 +455,7 @@ import sys
 from pathlib import Path
 from mlops_desk.config.desk_file import read_desk
 read_desk(Path(sys.argv[1]))
-print([name for name in ("tomlkit", "msgspec", "croniter", "difflib", "json", "numpy") if name in sys.modules])
+print([name for name in ("tomlkit", "croniter", "difflib", "json", "numpy") if name in sys.modules])
 """
     command = [sys.executable, "-c", look, str(CHECKOUT / "resources" / "samples")]
     assert subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout.strip() == "[]"

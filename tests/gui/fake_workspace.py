@@ -4,9 +4,11 @@ import math
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from mlops_desk.domain.errors import NotTrusted, UserError
 from mlops_desk.domain.evaluation import EvaluationOutcome, ModelOutcome

@@ -1,10 +1,10 @@
 """What goes on while an evaluation is under way: other pages, runs and their output, and what is stored already."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from PySide6.QtCore import Qt
 
 from mlops_desk.domain.metric import Verdict

@@ -1,10 +1,10 @@
 """The retraining strip: asked for, confirmed, followed, cancelled, ended, and found again."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QPlainTextEdit
 

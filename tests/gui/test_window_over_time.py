@@ -1,11 +1,11 @@
 """The window over time: live data, troubles, output, look, restart and end."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFileDialog, QLabel, QWidget

@@ -2,12 +2,12 @@
 
 import doctest
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from mlops_desk.aggregates.tables import CategoryTable, ValueTable
 from mlops_desk.domain.metric import Convention, Family

@@ -1,11 +1,10 @@
 """Accuracy of classifiers of several classes and errors of regressions, against scikit-learn and resampling."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from sklearn import metrics as sk
 
 from mlops_desk.aggregates.tables import ConfusionTable
@@ -29,7 +28,7 @@ def made_rows(n, seed):
 def measured(true, scores, predicted, **options):
     names = np.array(CLASSES)
     table = confusion_table(CLASSES, names[true], names[predicted])
-    table = dataclasses.replace(table, log_loss_total=float(-np.log(scores[np.arange(len(true)), true]).sum()))
+    table = replace(table, log_loss_total=float(-np.log(scores[np.arange(len(true)), true]).sum()))
     tables = {
         one: score_table(scores[:, at], (predicted == at).astype(float), (true == at).astype(float))
         for at, one in enumerate(CLASSES)
@@ -191,7 +190,7 @@ def test_regression_without_a_number_says_why():
     perfect = regression_performance(error_table(target, target))
     assert perfect["mae"].value == perfect["max_error"].value == 0
     assert perfect["r2"].value == 1
-    huge = regression_performance(dataclasses.replace(error_table(target, target), squares=float("inf")))
+    huge = regression_performance(replace(error_table(target, target), squares=float("inf")))
     assert huge["mse"].reason == "the numbers are too large to add"
 
 

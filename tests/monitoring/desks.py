@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from msgspec import Struct
 
 from mlops_desk.config.desk_file import read_desk
 from mlops_desk.domain.evaluation import ModelOutcome
@@ -93,8 +93,7 @@ def run(folder: Path, **options: Any) -> ModelOutcome:
     return evaluate(read_desk(folder), **options).models[0]
 
 
-@dataclass(frozen=True)
-class Kept:
+class Kept(Struct, frozen=True):
     """What is stored of a model."""
 
     values: Mapping[tuple[object, ...], Mapping[str, object]]

@@ -1,6 +1,5 @@
 """Alerts open once, go on, and are resolved; against a course told chunk by chunk, and through the store."""
 
-import dataclasses
 import itertools
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -9,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from mlops_desk.domain.errors import UserError
 from mlops_desk.domain.metric import Convention, Family, Limits, Measurement, MetricValue, SeriesKey, Verdict
@@ -84,12 +84,12 @@ class Desk:
         ]
         chunks = [chunk(i) for i in range(length)]
         changes = alert_changes("credit", standing, breaches_of(courses), chunks, lambda _: self.rule, self.now)
-        numbered = [dataclasses.replace(alert, id=len(self.alerts) + i + 1) for i, alert in enumerate(changes.opened)]
+        numbered = [replace(alert, id=len(self.alerts) + i + 1) for i, alert in enumerate(changes.opened)]
         self.alerts |= {alert.id: alert for alert in (*changes.resolved, *changes.updated, *numbered)}
         return changes
 
     def set(self, number: int, **changed: object) -> None:
-        self.alerts[number] = dataclasses.replace(self.alerts[number], **changed)
+        self.alerts[number] = replace(self.alerts[number], **changed)
 
     @property
     def open(self) -> list[Alert]:
@@ -233,12 +233,12 @@ def test_a_fingerprint_tells_apart_what_the_contract_names() -> None:
     keys = [
         AGE,
         INCOME,
-        dataclasses.replace(AGE, family=Family.LABEL_DRIFT),
-        dataclasses.replace(AGE, metric="hellinger"),
-        dataclasses.replace(AGE, group="f"),
-        dataclasses.replace(AGE, segment="region=north"),
-        dataclasses.replace(AGE, column=None),
-        dataclasses.replace(AGE, column=None, group="age"),
+        replace(AGE, family=Family.LABEL_DRIFT),
+        replace(AGE, metric="hellinger"),
+        replace(AGE, group="f"),
+        replace(AGE, segment="region=north"),
+        replace(AGE, column=None),
+        replace(AGE, column=None, group="age"),
     ]
     marks = {fingerprint(model, key) for model, key in itertools.product(("credit", "fraud"), keys)}
     assert len(marks) == 2 * len(keys)

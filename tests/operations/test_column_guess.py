@@ -1,10 +1,9 @@
 """Roles guessed from facts on columns, without any file."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from mlops_desk.config.guess import ColumnFacts, Nature, guess, with_positive, words
 from mlops_desk.domain.schema import Scalar, Task

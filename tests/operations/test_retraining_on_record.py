@@ -1,10 +1,10 @@
 """What the strip says of retraining, and what the audit chain remembers."""
 
 import datetime as dt
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from mlops_desk.domain.errors import NotTrusted, WorkspaceBusy
 from mlops_desk.domain.metric import Family, SeriesKey

@@ -106,5 +106,5 @@ def test_wheel_holds_the_package_its_resources_and_its_licences(tracked: list[Pa
     assert not [name for name in names if "screenshots" in name]  # for the README alone
     assert {Path(name).name for name in names if "/licenses/" in name} == {"LICENSE", "NOTICE"}
     assert not {name.split("/")[0] for name in names if ".dist-info" not in name} - {"mlops_desk"}
-    assert "mlops-desk = mlops_desk.__main__:main\n" in scripts
+    assert "mlops-desk = mlops_desk.__main__:command\n" in scripts
     assert "mlops-desk-gui = mlops_desk.__main__:main_gui\n" in scripts + "\n"

@@ -253,7 +253,7 @@ def test_chunks_without_times_can_be_told(
     now: datetime,
     retraining: RetrainingStatus,
 ) -> None:
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     days = write(new_store, {SeriesKey(Family.PERFORMANCE, "roc_auc"): [0.8, 0.7]})
     rows = [replace(chunk, key=f"row:{n * 1000}", start=None, end=None, rows=1000) for n, chunk in enumerate(days)]

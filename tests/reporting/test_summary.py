@@ -2,10 +2,10 @@
 
 import random
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from mlops_desk.domain.errors import UserError
 from mlops_desk.domain.metric import Convention, Family, Limits, SeriesKey, Verdict

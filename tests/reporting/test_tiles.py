@@ -1,11 +1,11 @@
 """Tiles tell the latest number, its change, its limit and its course, against a brute-force reading of the results table."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 import pytest
+from msgspec.structs import replace
 
 from mlops_desk.domain.metric import Family, Limits, SeriesKey, Verdict
 from mlops_desk.domain.model import Model

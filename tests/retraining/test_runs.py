@@ -4,11 +4,11 @@ import json
 import os
 import sys
 import time
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from mlops_desk.domain.errors import Cancelled, NotTrusted, UserError
 from mlops_desk.domain.progress import CancelToken

@@ -4,10 +4,10 @@ import os
 import signal
 import sys
 import time
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from msgspec.structs import replace
 
 from mlops_desk.domain.errors import UserError
 from mlops_desk.domain.retraining import RunState

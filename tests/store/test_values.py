@@ -1,6 +1,5 @@
 """What an evaluation writes is what comes back, what is replaced is in the history, and nothing else changes."""
 
-import dataclasses
 import gc
 import importlib.util
 import itertools
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from mlops_desk.domain.metric import Convention, Family, Limits, Measurement, MetricValue, SeriesKey, Verdict
 from mlops_desk.domain.overview import DataNote, NoteLevel
@@ -169,7 +169,7 @@ def test_another_verdict_or_limit_at_the_same_value_is_a_change(tmp_path, evalua
     days = [day(0)]
     evaluate(days, [value_of(days[0], 0.45)])
     evaluate(days, [value_of(days[0], 0.45, verdict=Verdict.WARNING)])
-    tighter = dataclasses.replace(value_of(days[0], 0.45, verdict=Verdict.ALERT), limits=Limits(upper=0.3))
+    tighter = replace(value_of(days[0], 0.45, verdict=Verdict.ALERT), limits=Limits(upper=0.3))
     evaluate(days, [tighter])
     assert rows_of(tmp_path, "select verdict, upper from metric_values") == [("alert", 0.3)]
     assert rows_of(tmp_path, "select verdict from metric_value_history") == [("ok",), ("warning",)]
@@ -358,7 +358,7 @@ def test_a_full_evaluation_of_25_000_values_is_quick_to_write_and_to_find_unchan
     chunks = [day(i) for i in range(90)]
     series = [SeriesKey(Family.DATA_DRIFT, f"metric {i}", column=f"column {j}") for i in range(11) for j in range(25)]
     values = [
-        dataclasses.replace(value_of(chunk, (i * 7919 + chunk.index) % 1000 / 1000), key=key)
+        replace(value_of(chunk, (i * 7919 + chunk.index) % 1000 / 1000), key=key)
         for i, key in enumerate(series)
         for chunk in chunks
     ]

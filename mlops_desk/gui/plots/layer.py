@@ -6,10 +6,10 @@ Painting in pixels keeps lines crisp, marks and text of one size at any zoom, an
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import pyqtgraph as pg
+from msgspec import Struct
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen
 
@@ -19,8 +19,7 @@ from mlops_desk.gui.appearance import color, font
 SMALL = theme.SMALL_PIXELS
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(Struct, frozen=True):
     """A view box on the screen: its rectangle in pixels, and the values at its edges."""
 
     rect: QRectF

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
+
+from msgspec import Struct
 
 from mlops_desk import theme
 from mlops_desk.domain.slicing import Chunk
@@ -22,16 +23,14 @@ MONTH_STEPS = (1, 2, 3, 6, 12, 24, 60, 120, 240, 600, 1200)
 MONDAY = datetime(1970, 1, 5)  # noqa: DTZ001 - local time
 
 
-@dataclass(frozen=True, slots=True)
-class Tick:
+class Tick(Struct, frozen=True):
     """A mark on the axis; `place` in the scale's units."""
 
     place: float
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChunkScale:
+class ChunkScale(Struct, frozen=True, kw_only=True):
     """Places of chunks; all tuples are as long as `chunks`, `lefts` and `rights` ascend."""
 
     chunks: tuple[Chunk, ...]

@@ -7,9 +7,9 @@ brush, Enter chooses the chunk. Each panel reads out its exact value at the cros
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from PySide6.QtCore import QEvent, QPointF, QRectF, Qt
 from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QResizeEvent, QWheelEvent
 
@@ -38,8 +38,7 @@ LOW_SHARE, LEAST_LOW, MOST_LOW = 0.19, 34.0, 64.0
 """The panels below the first take this share of the height each, within limits in pixels."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SeriesContent:
+class SeriesContent(Struct, frozen=True, kw_only=True):
     """What is plotted; every tuple is as long as the timeline's chunks.
 
     Attributes

@@ -8,8 +8,9 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from msgspec import Struct
 
 from mlops_desk import theme
 from mlops_desk.domain.slicing import Chunk
@@ -20,8 +21,7 @@ MOST_TOOLTIPS = 120
 _TICK_PIXELS = 64.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Frame:
+class Frame(Struct, frozen=True, kw_only=True):
     """The rectangle that a chart draws in, and the range of numbers from its lower to its upper edge."""
 
     left: float
