@@ -14,7 +14,7 @@ OTHER = "(all other values)"
 """Name of the bin of a categorical column's values beyond those that are kept; a value that reads so is never kept, and so is one of them."""
 KEPT_CATEGORIES = 1000
 SCORE_CELLS = 2048
-FORMAT = 3
+FORMAT = 4
 """Raised whenever the same plan would be counted in another way, so that cached counts of the former are passed over."""
 
 

@@ -315,16 +315,18 @@ def _with_errors(connection: Connection, plan: OutcomePlan, reference: Reference
 
     there = common_types(reference.footers)
     target = next((name for name in plan.inside if name in there), None)
-    if target is None or plan.prediction is None or plan.prediction not in there:
+    if plan.prediction is None or plan.prediction not in there:
         return plan
-    terms = f"cast({quoted(plan.prediction)} as DOUBLE) y, cast({quoted(target)} as DOUBLE) t"
+    truth = "null" if target is None else quoted(target)
+    terms = f"cast({quoted(plan.prediction)} as DOUBLE) y, cast({truth} as DOUBLE) t"
     result = connection.columns(f"select {terms} from {reference.sample}")
     y, t = (np.ma.filled(np.ma.asarray(result[name], dtype=np.float64), np.nan) for name in ("y", "t"))
     targets = t[np.isfinite(t)]
     errors = np.abs(y - t)
     errors = errors[np.isfinite(errors)]
-    centre = float(np.round(np.median(targets), 6)) if len(targets) else 0.0
-    if wanted.exact(target, reference.rows) or not len(errors):
+    near = targets if len(targets) else y[np.isfinite(y)]  # labels may lie elsewhere, and predictions are as large
+    centre = float(np.round(np.median(near), 6)) if len(near) else 0.0
+    if target is None or wanted.exact(target, reference.rows) or not len(errors):
         return replace(plan, centre=centre)
     lowest, highest = float(targets.min()), float(targets.max())
     return replace(

@@ -150,10 +150,11 @@ def _value_tables(
 
 
 def _beyond(table: ValueTable, plan: NumericPlan) -> int:
-    """Rows of an exact table beyond the reference's range."""
+    """Rows of an exact table beyond the reference's range; what is infinite is."""
     if plan.lowest is None or plan.highest is None:
         return 0
-    return int(table.counts[(table.values < plan.lowest) | (table.values > plan.highest)].sum())
+    finite = int(table.counts[(table.values < plan.lowest) | (table.values > plan.highest)].sum())
+    return finite + table.positive_infinite + table.negative_infinite
 
 
 def exact_tables(
@@ -223,7 +224,7 @@ def cell_tables(
             negative_infinite=negative,
             weighted=_cells_by_weight(cells, result, own) if weighed else None,
         )
-        tables[slot] = (table, int(beyond[own].sum()))
+        tables[slot] = (table, int(beyond[own].sum()) + positive + negative)
     return tables
 
 

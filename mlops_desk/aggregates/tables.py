@@ -111,6 +111,10 @@ class ValueTable(Struct, frozen=True, kw_only=True, dict=True):
         """Mean of the finite values; raises ZeroDivisionError for none."""
         return self.total / self.n
 
+    def mean_above(self, centre: float) -> float:
+        """Mean of the finite values less `centre`, with the digits that a mean of large numbers loses; raises ZeroDivisionError for none."""
+        return float(np.dot(self.values - centre, self.counts)) / self.n
+
     @cached_property
     def deviation_squares(self) -> float:
         """Σ(x - mean)² of the finite values, exact for cell tables too."""
@@ -149,6 +153,14 @@ class ValueTable(Struct, frozen=True, kw_only=True, dict=True):
             negative_infinite=self.negative_infinite + other.negative_infinite,
             **arrays,  # type: ignore[arg-type]
         )
+
+
+def mean_difference(left: ValueTable, right: ValueTable) -> float:
+    """Mean of the left table less that of the right, exact to the digits of the values; both hold rows."""
+    centre = float(left.values[len(left.values) // 2])
+    with np.errstate(over="ignore", invalid="ignore"):
+        found = left.mean_above(centre) - right.mean_above(centre)
+    return found if np.isfinite(found) else left.mean - right.mean  # distances of numbers beyond 1e308 are infinite
 
 
 def _merged(left: Amounts, right: Amounts, at_left: Counts, at_right: Counts, entries: int) -> Amounts:

@@ -11,12 +11,13 @@ from mlops_desk.domain.metric import SeriesKey
 
 
 class ConstantThreshold(Struct, frozen=True, kw_only=True):
-    """Alert strictly below `lower` or above `upper`."""
+    """Alert strictly below `lower` or above `upper`; where `inclusive`, on them too."""
 
     lower: float | None = None
     upper: float | None = None
     warn: ConstantThreshold | None = None
     consecutive: int = 1
+    inclusive: bool = False
 
 
 class DeviationThreshold(Struct, frozen=True, kw_only=True):

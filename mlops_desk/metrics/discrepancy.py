@@ -47,12 +47,15 @@ def _drawn(table: ValueTable, generator: np.random.Generator) -> Floats:
 
 
 def _median_distance(distances: Floats) -> float:
-    """The median distance of two different values' places, from the (n, n) matrix; of those that differ where most do not."""
+    """The median distance of two different values' places, from the (n, n) matrix; of those that differ where most do not, 1 if none does."""
     n = len(distances)
     pairs = n * (n - 1) // 2
     ranks = [n + 2 * ((pairs - 1) // 2), n + 2 * (pairs // 2)]  # the diagonal comes first, then each pair twice
     median = float(np.partition(distances, ranks, axis=None)[ranks].mean())
-    return median if median > 0 else float(np.median(distances[distances > 0]))
+    if median > 0:
+        return median
+    apart = distances[distances > 0]
+    return float(np.median(apart)) if len(apart) else 1.0
 
 
 class _Kernel(Struct, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mlops_desk.aggregates.tables import ValueTable
+from mlops_desk.aggregates.tables import ValueTable, mean_difference
 from mlops_desk.domain.metric import Convention, Direction
 from mlops_desk.metrics.binning import quantiles
 from mlops_desk.metrics.samples import Order, Samples, samples
@@ -254,7 +254,7 @@ def _welch(reference: ValueTable, chunk: ValueTable) -> tuple[float, float]:
     freedom = sum(parts) ** 2 / sum(
         part**2 / (table.n - 1) for part, table in zip(parts, (reference, chunk), strict=True)
     )
-    return (reference.mean - chunk.mean) / math.sqrt(sum(parts)), freedom
+    return mean_difference(reference, chunk) / math.sqrt(sum(parts)), freedom
 
 
 def _t_test(_: Convention, reference: ValueTable, chunks: Sequence[ValueTable]) -> Series:
@@ -272,8 +272,11 @@ def _t_test_p(_: Convention, reference: ValueTable, chunks: Sequence[ValueTable]
 
 
 def _epps_singleton_parts(both: Samples) -> tuple[float, int]:
-    """W and its degrees of freedom (Epps and Singleton, J. Stat. Comput. Simul. 26, 1986), at 0.4 and 0.8 semi-quartile ranges."""
-    values = both.reference.means
+    """W and its degrees of freedom (Epps and Singleton, J. Stat. Comput. Simul. 26, 1986), at 0.4 and 0.8 semi-quartile ranges.
+
+    W is the same wherever the values lie, so they are moved to 0, where angles keep their digits.
+    """
+    values = both.reference.means - both.reference.means[len(both.reference.means) // 2]
     pooled = (both.reference.counts + both.chunk.counts).astype(np.int64)
     quartiles = quantiles(ValueTable(values=values, counts=pooled), np.array([0.25, 0.75]))
     half_range = float(quartiles[1] - quartiles[0]) / 2.0

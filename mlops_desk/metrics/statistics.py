@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from mlops_desk.aggregates.tables import Counts, ValueTable
+from mlops_desk.aggregates.tables import Counts, ValueTable, mean_difference
 from mlops_desk.domain.metric import Convention, Direction
 from mlops_desk.metrics.binning import middle_entries, order_statistics
 from mlops_desk.metrics.samples import SQUARES_ROUNDING, VALUE_ROUNDING, doubt_of_spread
@@ -174,7 +174,7 @@ def _mean_shift(_: Convention, reference: ValueTable, chunks: Sequence[ValueTabl
     spread = _spread(reference)
     of_reference = _mean_error(reference)
     return Series(
-        values=np.array([chunk.mean - reference.mean for chunk in chunks]) / spread,
+        values=np.array([-mean_difference(reference, chunk) for chunk in chunks]) / spread,
         undefined=NO_SPREAD,
         sampling_errors=np.array([math.hypot(_mean_error(chunk), of_reference) for chunk in chunks]) / spread,
     )

@@ -89,6 +89,32 @@ def categorical_drift(
     return _measured(lambda rest, _: measure(convention, reference, rest), reference, chunks, min_rows, reason)
 
 
+def few_numbers_drift(
+    metric: str,
+    convention: Convention,
+    reference: ValueTable,
+    chunks: Sequence[ValueTable],
+    *,
+    min_rows: int = 30,
+) -> list[Measurement]:
+    """One measurement a chunk of a numeric column whose values are taken as categories; untested on cells.
+
+    Raises KeyError for a metric that categorical columns do not have.
+    """
+    if not reference.exact:
+        return [untested(NEEDS_EXACT)] * len(chunks)
+    of_chunks = [_as_categories(chunk) for chunk in chunks]
+    return categorical_drift(metric, convention, _as_categories(reference), of_chunks, min_rows=min_rows)
+
+
+def _as_categories(table: ValueTable) -> CategoryTable:
+    """The values of an exact table as categories."""
+    names = [repr(value) for value in table.values.tolist()]
+    order = sorted(range(len(names)), key=names.__getitem__)
+    categories = tuple(names[place] for place in order)
+    return CategoryTable(categories=categories, counts=table.counts[order], missing=table.rows - table.n)
+
+
 def binned(
     metric: str,
     convention: Convention,

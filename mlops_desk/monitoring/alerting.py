@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from mlops_desk.domain.metric import MetricValue, SeriesKey, Verdict
 from mlops_desk.domain.slicing import Chunk, Split
 from mlops_desk.domain.threshold import Alert, AlertState, Severity
-from mlops_desk.monitoring.thresholds import breached_limit
+from mlops_desk.monitoring.thresholds import reached_limit
 from mlops_desk.store.alerts import lapsed
 from mlops_desk.store.archive import Store
 from mlops_desk.store.evaluation import EvaluationWriter
@@ -176,7 +176,7 @@ def _episode(
         first=chunks[values[0].chunk_key],
         last=chunks[values[-1].chunk_key],
         value=number,
-        limit=breached_limit(number, values[-1].limits),
+        limit=reached_limit(number, values[-1].limits),
     )
 
 

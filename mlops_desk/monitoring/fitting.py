@@ -12,6 +12,7 @@ from mlops_desk.domain.threshold import ConstantThreshold, PValueThreshold
 from mlops_desk.metrics import catalogue
 from mlops_desk.metrics.business import business_definition
 from mlops_desk.metrics.detectors import DETECTORS
+from mlops_desk.monitoring.presets import DEFAULT, PRESETS, is_chosen, metric_ids
 
 _FAIRNESS = frozenset({Family.FAIRNESS, Family.ESTIMATED_FAIRNESS})
 _ELSEWHERE = frozenset(Family) - _FAIRNESS
@@ -37,7 +38,7 @@ def definitions_of(model: Model, monitor: Monitor) -> list[Definition]:
     if not monitor.metrics:
         own = (business_definition(one) for one in model.business)
         return [one for one in (*catalogue.DEFINITIONS, *own) if one.family is monitor.family and not one.opt_in]
-    found = [one for metric in monitor.metrics for one in definitions_named(model, metric)]
+    found = [one for metric in metric_ids(monitor) for one in definitions_named(model, metric)]
     return [one for one in found if monitor.family in (None, one.family)]
 
 
@@ -52,8 +53,22 @@ def listed(names: Iterable[str]) -> str:
     return ", ".join(known[:NAMED]) + (" …" if len(known) > NAMED else "")
 
 
+def check_preset(model: Model, number: int, monitor: Monitor) -> None:
+    """Raises UserError where a monitor leaves the choice of metrics to a tool that makes none."""
+    if DEFAULT in monitor.metrics and monitor.convention not in PRESETS:
+        able = " or ".join(f'"{convention.value}"' for convention in PRESETS)
+        raise UserError(
+            f'{place_of(model, number)}.metrics: "{DEFAULT}" is what another tool chooses for each column, so it needs convention = {able},'
+            f" not {monitor.convention.value}; the recommended metrics of this program are watched where [[models.monitors]] is left out"
+        )
+
+
 def check_threshold(model: Model, number: int, monitor: Monitor) -> None:
-    """Raises UserError where a monitor judges by p-value what has none, or a drift detector by anything but a number of drifts."""
+    """Raises UserError where a threshold does not fit all of its metrics.
+
+    By p-value nothing is judged that has none, a drift detector is judged by a number of drifts alone, and one threshold does not fit
+    unlike metrics that a tool chooses.
+    """
     asked = definitions_of(model, monitor)
     detectors = [one.id for one in asked if one.id in DETECTORS]
     if detectors and not isinstance(monitor.threshold, ConstantThreshold | None):
@@ -61,6 +76,13 @@ def check_threshold(model: Model, number: int, monitor: Monitor) -> None:
             f"{place_of(model, number)}.threshold: {listed(detectors)} alerts by its own rule, so only the number of its drifts"
             ' in a chunk can be limited: leave threshold out, or write { kind = "constant", upper = 2 }'
         )
+    if monitor.threshold is not None and DEFAULT in monitor.metrics:
+        chosen = [one for one in metric_ids(monitor) if is_chosen(monitor, one)]
+        if len({one.endswith("_p") for one in chosen}) > 1:
+            raise UserError(
+                f'{place_of(model, number)}.threshold: "{DEFAULT}" chooses distances and p-values ({listed(chosen)}), which no threshold'
+                " fits alike; leave it out, so that each has the tool's own, or name the metrics"
+            )
     if not isinstance(monitor.threshold, PValueThreshold):
         return
     without = [one.id for one in asked if not _has_p_value(one, asked)]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from mlops_desk.domain.metric import Family, Limits, Measurement, MetricValue, SeriesKey, Verdict
+from mlops_desk.domain.metric import Convention, Family, Limits, Measurement, MetricValue, SeriesKey, Verdict
 from mlops_desk.domain.slicing import Chunk, Split
 from mlops_desk.domain.threshold import CalibratedThreshold, Severity, Threshold
 from mlops_desk.metrics import quality
@@ -134,12 +134,14 @@ def _is_drifted(value: MetricValue) -> bool:
     return (limits.upper is not None and number > limits.upper) or (limits.lower is not None and number < limits.lower)
 
 
-def drifted_shares(segment: str | None, values: Iterable[MetricValue], chunks: Sequence[Chunk]) -> list[Measurement]:
-    """Share of the feature columns with a drift alert in each analysis chunk."""
+def drifted_shares(series: SeriesKey, values: Iterable[MetricValue], chunks: Sequence[Chunk]) -> list[Measurement]:
+    """Share of the feature columns with a drift alert in each analysis chunk; under a tool's convention, with one of that convention."""
     drifted: dict[str, dict[str, bool]] = {chunk.key: {} for chunk in chunks}
     for value in values:
         key = value.key
-        if key.family is not Family.DATA_DRIFT or key.column is None or key.segment != segment:
+        if key.family is not Family.DATA_DRIFT or key.column is None or key.segment != series.segment:
+            continue
+        if series.convention not in (Convention.DESK, key.convention):
             continue
         if value.split == Split.ANALYSIS.value and value.verdict is not Verdict.UNTESTED and value.chunk_key in drifted:
             of_chunk = drifted[value.chunk_key]

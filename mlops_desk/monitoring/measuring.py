@@ -28,7 +28,7 @@ from mlops_desk.metrics.readings import Reading
 from mlops_desk.metrics.reconstruction import PCA_RECONSTRUCTION, reconstruction_error
 from mlops_desk.metrics.separability import DOMAIN_CLASSIFIER_AUC, WHOLE_ONLY
 from mlops_desk.metrics.structure import constant_columns
-from mlops_desk.metrics.univariate import categorical_drift, numeric_drift
+from mlops_desk.metrics.univariate import NUMERIC_METRICS, categorical_drift, few_numbers_drift, numeric_drift
 from mlops_desk.monitoring.expectations import broken_checks
 from mlops_desk.monitoring.known_classes import known_classes
 from mlops_desk.monitoring.outcome_values import (
@@ -45,6 +45,7 @@ from mlops_desk.monitoring.outcome_values import (
     gap_of,
     regression_values,
 )
+from mlops_desk.monitoring.presets import only_chosen
 from mlops_desk.monitoring.requests import (
     CONSTANT_COLUMNS,
     DRIFT_FAMILIES,
@@ -122,7 +123,8 @@ class Measurer:
                 ]  # of which class is not known without an estimate
             return {key: [untested(self._set.no_reference)] * len(self._set.slices) for key in keys}
         if family in DRIFT_FAMILIES:
-            return {self._key(request): list(self._drift(request, self._set.slices))}
+            along = self._drift(request, self._set.slices)
+            return {self._key(request): self._where_chosen(request, along) if request.chosen else list(along)}
         if family is Family.DATA_QUALITY:
             return {self._key(request): [self._quality(request, one) for one in self._set.slices]}
         if family in SIGNAL_FAMILIES:
@@ -157,12 +159,19 @@ class Measurer:
         metric, convention, min_rows = request.definition.id, request.monitor.convention, request.monitor.min_rows
         if isinstance(reference, ValueTable):
             numeric = [table if isinstance(table, ValueTable) else _no_values(reference) for table in tables]
+            if metric not in NUMERIC_METRICS:
+                return few_numbers_drift(metric, convention, reference, numeric, min_rows=min_rows)
             seeds = [self._seed(request, one) for one in slices]
             return numeric_drift(metric, convention, reference, numeric, min_rows=min_rows, seeds=seeds)
         if isinstance(reference, CategoryTable):
             categorical = [table if isinstance(table, CategoryTable) else _no_categories() for table in tables]
             return categorical_drift(metric, convention, reference, categorical, min_rows=min_rows)
         return [untested("the reference does not have this column")] * len(slices)
+
+    def _where_chosen(self, request: Request, along: Sequence[Measurement]) -> list[Measurement | None]:
+        """Drift where the convention's tool takes the metric of the request."""
+        reference, *tables = (self.column_table(request, one) for one in (self._set.reference, *self._set.slices))
+        return only_chosen(along, request.definition.id, request.monitor.convention, reference, tables)
 
     def _seed(self, request: Request, one: Slice) -> int:
         """The seed of whatever a metric draws in a slice; a statistic and its p-value draw the same."""

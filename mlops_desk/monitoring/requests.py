@@ -15,12 +15,14 @@ from mlops_desk.domain.schema import Column, Kind, Role, Task
 from mlops_desk.metrics import catalogue
 from mlops_desk.monitoring.fitting import (
     check_convention,
+    check_preset,
     check_threshold,
     definitions_named,
     definitions_of,
     listed,
     place_of,
 )
+from mlops_desk.monitoring.presets import DEFAULT, is_chosen, may_choose, metric_ids
 
 DRIFT_FAMILIES = (Family.DATA_DRIFT, Family.PREDICTION_DRIFT, Family.LABEL_DRIFT)
 WHOLE_SEGMENT = "*"
@@ -36,12 +38,14 @@ class Request(Struct, frozen=True, kw_only=True):
     Attributes
     ----------
     column : the column or protected attribute it is of, None where it is of none. kind : of the column.
+    chosen : whether it has values only in the chunks for which the convention's tool would choose its metric.
     """
 
     definition: Definition
     monitor: Monitor
     column: str | None = None
     kind: Kind | None = None
+    chosen: bool = False
 
     def key(self, segment: str | None, group: str | None = None, class_: str | None = None) -> SeriesKey:
         """The series of the request in a segment (None for all rows), of a group or class where it has any."""
@@ -85,19 +89,22 @@ def asks_for(monitor: Monitor, metric: str, family: Family) -> bool:
 
 def _names(monitor: Monitor, metric: str) -> bool:
     """Whether a metric is among those that a monitor names, or among all of its family where it names none."""
-    return metric in monitor.metrics or (not monitor.metrics and metric not in catalogue.OPT_IN)
+    return metric in metric_ids(monitor) or (not monitor.metrics and metric not in catalogue.OPT_IN)
 
 
 def asks_for_family(monitor: Monitor, family: Family) -> bool:
     """Whether a monitor asks for any metric of a family."""
     if monitor.family is not None:
         return monitor.family is family
-    return any(one.family is family for metric in monitor.metrics for one in catalogue.definitions(metric))
+    return any(one.family is family for metric in metric_ids(monitor) for one in catalogue.definitions(metric))
 
 
 def _check_metrics(model: Model, number: int, monitor: Monitor) -> None:
     place = place_of(model, number)
+    check_preset(model, number, monitor)
     for metric in monitor.metrics:
+        if metric == DEFAULT:
+            continue
         found = definitions_named(model, metric)
         if not found:
             near = catalogue.nearest(metric)
@@ -140,7 +147,7 @@ def misfits(model: Model, columns: Sequence[Column]) -> Iterator[Misfit]:
     for number, monitor in enumerate(model.monitors, 1):
         requests = requests_of(model, monitor, columns)
         given = {request.definition.id for request in requests}
-        metrics = tuple(one for one in dict.fromkeys(monitor.metrics) if one not in given)
+        metrics = tuple(one for one in dict.fromkeys(monitor.metrics) if one not in given and one != DEFAULT)
         of = {request.column for request in requests}
         bound = any(definition.kinds for definition in definitions_of(model, monitor))
         named = tuple(one for one in dict.fromkeys(monitor.columns) if one != "*" and one not in of and bound)
@@ -216,11 +223,13 @@ def _requests(model: Model, monitor: Monitor, definition: Definition, columns: S
         return
     for name, role, kind in _comparable(model, columns):
         named = name in monitor.columns
-        if kind.value not in definition.kinds or not (named or "*" in monitor.columns):
+        chosen = is_chosen(monitor, definition.id)
+        fits = may_choose(monitor, definition.id, kind) if chosen else kind.value in definition.kinds
+        if not fits or not (named or "*" in monitor.columns):
             continue
         if family in DRIFT_FAMILIES:
             if family is family_of(role):
-                yield Request(definition=definition, monitor=monitor, column=name, kind=kind)
+                yield Request(definition=definition, monitor=monitor, column=name, kind=kind, chosen=chosen)
         elif named or role is Role.FEATURE:
             yield Request(definition=definition, monitor=monitor, column=name, kind=kind)
 

@@ -130,7 +130,7 @@ class SeriesBuilder:
                     if key not in done:
                         done.add(key)
                         found += self._judged(subject, measurer, request, key, measurements)
-        for request in shares[:1]:
+        for request in {one.key(None): one for one in reversed(shares)}.values():
             found += self._shares(subject, request, found)
         return found
 
@@ -331,7 +331,7 @@ class SeriesBuilder:
             convention=request.monitor.convention,
             segment=subject.slices.segment,
         )
-        shares = drifted_shares(subject.slices.segment, values, chunks)
+        shares = drifted_shares(key, values, chunks)
         series = Judged(key=key, request=request, measurements=shares, threshold=threshold_of(request, self._hours))
         rows = [one.features.rows for one in slices]
         unknown = Measurement(0.0)

@@ -24,6 +24,7 @@ from mlops_desk.domain.threshold import (
     Threshold,
 )
 from mlops_desk.metrics.detectors import DETECTORS, WARNING
+from mlops_desk.monitoring.tool_thresholds import DRIFT, tool_threshold
 
 SAME_WITHIN = 1e-12
 """A value is beyond a limit only if it is by more than this share of the larger of the two."""
@@ -32,7 +33,6 @@ NO_LIMITS = Limits()
 LEAST_REFERENCE_CHUNKS = 5
 """Fewer tested reference chunks say too little about how a metric varies (convention nannyml takes any number)."""
 
-_DRIFT = (Family.DATA_DRIFT, Family.PREDICTION_DRIFT, Family.LABEL_DRIFT)
 _DEVIATING = (
     Family.MULTIVARIATE_DRIFT,
     Family.PERFORMANCE,
@@ -74,16 +74,17 @@ def default_threshold(
 ) -> Threshold | None:
     """What values of a metric are held against where desk.toml says nothing; None where only the user can say.
 
-    `chunk_hours` is the length of a chunk of time, which freshness is measured by; `group` tells a detector's warning zones from its drifts.
+    The limits of the convention's tool come first. `chunk_hours` is the length of a chunk of time, which freshness is measured by; `group`
+    tells a detector's warning zones from its drifts.
     """
     family, metric = definition.family, definition.id
+    of_tool = tool_threshold(definition, convention)
+    if of_tool is not None:
+        return of_tool
     if metric == "drifted_share":
         return ConstantThreshold(upper=0.5, warn=ConstantThreshold(upper=0.3))
-    if family in _DRIFT:
-        by_p_value = metric.endswith("_p") or (metric == "chi_squared" and convention is Convention.NANNYML)
-        if by_p_value:
-            return PValueThreshold()
-        return _statistic_threshold(definition)
+    if family in DRIFT:
+        return PValueThreshold() if metric.endswith("_p") else _statistic_threshold(definition)
     if family in _DEVIATING:
         return _WARNED_DEVIATION
     if family is Family.CONCEPT_DRIFT:
@@ -197,6 +198,12 @@ def verdict(
         return _verdict_of_interval(measurement, limits)
     if limits == NO_LIMITS:
         return Verdict.UNTESTED
+    if (
+        isinstance(threshold, ConstantThreshold)
+        and threshold.inclusive
+        and _limit_at(measurement.value, limits) is not None
+    ):
+        return Verdict.ALERT
     return _verdict_of_value(measurement.value, limits)
 
 
@@ -213,6 +220,17 @@ def breached_limit(value: float, limits: Limits) -> float | None:
         if _above(value, upper):
             return upper
     return None
+
+
+def reached_limit(value: float, limits: Limits) -> float | None:
+    """The limit that a value lies beyond, else the alert's limit that it lies on; None if it is within both."""
+    beyond = breached_limit(value, limits)
+    return beyond if beyond is not None else _limit_at(value, limits)
+
+
+def _limit_at(value: float, limits: Limits) -> float | None:
+    """The alert's limit that a value lies on."""
+    return next((one for one in (limits.lower, limits.upper) if one is not None and _same(value, one)), None)
 
 
 def _limits_of_course(
@@ -311,9 +329,13 @@ def _verdict_of_interval(measurement: Measurement, limits: Limits) -> Verdict:
     return Verdict.ALERT if whole else Verdict.WARNING
 
 
+def _same(value: float, limit: float) -> bool:
+    return math.isclose(value, limit, rel_tol=SAME_WITHIN)
+
+
 def _below(value: float, limit: float | None) -> bool:
-    return limit is not None and value < limit and not math.isclose(value, limit, rel_tol=SAME_WITHIN)
+    return limit is not None and value < limit and not _same(value, limit)
 
 
 def _above(value: float, limit: float | None) -> bool:
-    return limit is not None and value > limit and not math.isclose(value, limit, rel_tol=SAME_WITHIN)
+    return limit is not None and value > limit and not _same(value, limit)

@@ -12,7 +12,7 @@ from mlops_desk.domain.errors import UserError
 from mlops_desk.domain.metric import Detection, Family, SeriesKey, Verdict
 from mlops_desk.domain.model import Model
 from mlops_desk.domain.overview import Distribution, Overview, Period, RetrainingStatus
-from mlops_desk.reporting.matrix import column_roles, column_series
+from mlops_desk.reporting.matrix import column_roles, column_series, matrix_series
 from mlops_desk.reporting.naming import is_of_zones, limits_text, metric_name, series_title, value_text
 from mlops_desk.reporting.page import (
     Cells,
@@ -99,7 +99,8 @@ class ModelReport(Struct, frozen=True, kw_only=True):
 
     Attributes
     ----------
-    drift_metric, second_metric : ids behind `latest` and `second` of the columns; empty where there is none.
+    drift_metric, second_metric : ids behind `latest` and `second` of the columns; empty where there is none. A column that has no
+    `drift_metric` has another distance in `latest`, or 1 - p of a test.
     comparisons : of protected groups. quality, concept : series of the model as a whole.
     detections : rows of the page's chunks at which drift detectors signalled over all rows, the latest MOST_DETECTIONS of each series.
     conventions, thresholds : in words.
@@ -166,7 +167,7 @@ def model_report(
         overview=overview,
         drift_metric=first,
         second_metric=second,
-        columns=column_rows(page, overview, first, second),
+        columns=column_rows(page, overview, second),
         accuracy=accuracies(page),
         comparisons=comparisons(page),
         concept=whole_series(page.concept),
@@ -268,13 +269,14 @@ def second_metric(page: Page, first: str) -> str:
     return next((metric for metric in SECOND_DRIFT_METRICS if metric in present and metric != first), "")
 
 
-def column_rows(page: Page, overview: Overview, first: str, second: str) -> tuple[ColumnRow, ...]:
+def column_rows(page: Page, overview: Overview, second: str) -> tuple[ColumnRow, ...]:
     """A row for each column of the matrix, in its order."""
     if overview.matrix is None:
         return ()
     roles = column_roles(page)
     firsts, seconds = (
-        {key.column: cells for key, cells in column_series(page, metric).items()} for metric in (first, second)
+        {key.column: cells for key, cells in series.items()}
+        for series in (matrix_series(page), column_series(page, second))
     )
     every: dict[str, list[Cells]] = {}
     for key, cells in page.drift.items():

@@ -1,4 +1,7 @@
-"""The drift of every column in every chunk, and the share of features that drifted."""
+"""The drift of every column in every chunk, and the share of features that drifted.
+
+A column has the metric that most columns have, else another distance, else 1 - p of its tests: in all of them more is more drift.
+"""
 
 from __future__ import annotations
 
@@ -6,30 +9,31 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from mlops_desk.domain.metric import Family, SeriesKey, Verdict
+from mlops_desk.domain.metric import Family, Limits, Measurement, MetricValue, SeriesKey, Verdict
 from mlops_desk.domain.overview import DriftMatrix, Line
 from mlops_desk.reporting.naming import metric_name
 from mlops_desk.reporting.page import Cells, Page, line_of, number_of, numbers, verdict_of
-from mlops_desk.reporting.tiles import DRIFTED_SHARE, drifted_counts
+from mlops_desk.reporting.tiles import drifted_counts, share_key
 
 PREFERRED = (
     "jensen_shannon", "psi", "hellinger", "wasserstein", "kolmogorov_smirnov", "total_variation", "energy", "l_infinity",
     "kl_divergence", "chi_squared",
 )  # fmt: skip
 """Which metric the matrix shows where several are there for as many columns."""
+ONE_LESS_P = "1 - p"
 _LAST = (Family.LABEL_DRIFT, Family.PREDICTION_DRIFT)
 
 
 def drift_matrix(page: Page) -> DriftMatrix | None:
-    """The metric that most columns have, the most drifted features first, then target, prediction and score; None without drift values."""
-    metric = matrix_metric(page)
-    if metric is None:
+    """Every column that has drift values, the most drifted features first, then target, prediction and score; None without drift values."""
+    series = matrix_series(page)
+    if not series:
         return None
-    series = column_series(page, metric)
+    metrics = sorted({key.metric for key in series}, key=lambda metric: (metric != matrix_metric(page), metric))
     keys = sorted(series, key=lambda key: matrix_order(key, series[key], page))
     return DriftMatrix(
-        metric=metric,
-        title=metric_name(Family.DATA_DRIFT, metric),
+        metric=metrics[0],
+        title=" / ".join(dict.fromkeys(map(_title, metrics))),
         columns=tuple(key.column or "" for key in keys),
         values=tuple(numbers(series[key]) for key in keys),
         verdicts=tuple(tuple(verdict_of(cell) for cell in series[key]) for key in keys),
@@ -46,6 +50,41 @@ def matrix_metric(page: Page) -> str | None:
     return max(
         (metric for metric in PREFERRED if metric in columns), key=lambda metric: len(columns[metric]), default=None
     )
+
+
+def matrix_series(page: Page) -> dict[SeriesKey, Cells]:
+    """A series for each column that has drift values: of the metric that most columns have, and of the others of what they have."""
+    first = matrix_metric(page)
+    series: dict[SeriesKey, Cells] = {} if first is None else column_series(page, first)
+    shown = {(key.family, key.column) for key in series}
+    for metric in PREFERRED:
+        for key, cells in column_series(page, metric).items():
+            if (key.family, key.column) not in shown and any(number_of(cell) is not None for cell in cells):
+                shown.add((key.family, key.column))
+                series[key] = cells
+    tests: dict[tuple[Family, str | None], tuple[SeriesKey, Cells]] = {}
+    for key, cells in page.drift.items():
+        place = (key.family, key.column)
+        if not key.metric.endswith("_p") or key.column is None or key.class_ is not None or place in shown:
+            continue
+        first_key, known = tests.get(place, (key, (None,) * len(cells)))
+        tests[place] = (first_key, tuple(a if a is not None else b for a, b in zip(known, cells, strict=True)))
+    return series | {key: tuple(map(_one_less_p, cells)) for key, cells in tests.values()}
+
+
+def _one_less_p(cell: MetricValue | None) -> MetricValue | None:
+    """The value of a test with 1 - p in the place of p, and limits that are passed upwards."""
+    if cell is None or cell.measurement.value is None:
+        return cell
+    limits = cell.limits
+    upper, warn = (None if limit is None else 1.0 - limit for limit in (limits.lower, limits.warn_lower))
+    return replace(
+        cell, measurement=Measurement(1.0 - cell.measurement.value), limits=Limits(upper=upper, warn_upper=warn)
+    )
+
+
+def _title(metric: str) -> str:
+    return ONE_LESS_P if metric.endswith("_p") else metric_name(Family.DATA_DRIFT, metric)
 
 
 def column_series(page: Page, metric: str) -> dict[SeriesKey, Cells]:
@@ -80,7 +119,7 @@ def matrix_order(key: SeriesKey, cells: Cells, page: Page) -> tuple[int, bool, i
 
 def drift_share(page: Page) -> Line | None:
     """The share of features that drifted, chunk by chunk: as it was judged, else as the verdicts of the features count up."""
-    key = replace(DRIFTED_SHARE, segment=page.segment)
+    key = share_key(page)
     if key in page.drift:
         return line_of(key, page.drift[key])
     counts = drifted_counts(page)

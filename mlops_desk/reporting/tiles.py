@@ -40,6 +40,12 @@ NEARLY_FULL = 0.95
 """Share of its period up to which the newest row must reach, for a chunk's rows to be held against another's."""
 
 
+def share_key(page: Page) -> SeriesKey:
+    """The share of drifted features in the first convention of those that it was judged in."""
+    unjudged = replace(DRIFTED_SHARE, segment=page.segment)
+    return next((key for key in page.drift if key.metric == DRIFTED_SHARE.metric), unjudged)
+
+
 def tiles(page: Page) -> tuple[Tile, ...]:
     """The tiles of a page; none for a page without chunks."""
     if not page.chunks:
@@ -191,7 +197,7 @@ def drift_tile(page: Page) -> Tile | None:
     change = (
         "" if before is None or before == drifted else f"{'▲' if drifted > before else '▼'} {abs(drifted - before)}"
     )
-    key = replace(DRIFTED_SHARE, segment=page.segment)
+    key = share_key(page)
     share = page.drift.get(key, (None,) * len(counts))[place]
     names = [column for column, verdicts in feature_verdicts(page).items() if verdicts[place] is Verdict.ALERT]
     more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from mlops_desk import theme
 from mlops_desk.domain.metric import Convention, Family, SeriesKey
@@ -41,6 +41,29 @@ DEFAULTS = {
     "newest row older than 2 chunk lengths; any expectation that failed",
 }
 """What holds where no monitor says otherwise, by family; a family that is not here has no limit of its own or shares that of another."""
+TOOL_DEFAULTS = {
+    (
+        Convention.NANNYML,
+        Family.DATA_DRIFT,
+    ): "NannyML's: above mean + 3 standard deviations of the reference chunks; χ² by p < 0.05",
+    (Convention.NANNYML, Family.PERFORMANCE): "NannyML's: outside mean ± 3 standard deviations of the reference chunks",
+    (
+        Convention.NANNYML,
+        Family.MULTIVARIATE_DRIFT,
+    ): "NannyML's: outside mean ± 3 standard deviations of the reference chunks;"
+    " domain classifier outside 0.45 to 0.65",
+    (
+        Convention.NANNYML,
+        Family.DATA_QUALITY,
+    ): "NannyML's: missing values and rows outside mean ± 3 standard deviations of the reference"
+    " chunks; any unseen or out-of-range value",
+    (
+        Convention.EVIDENTLY,
+        Family.DATA_DRIFT,
+    ): "Evidently's: distances from 0.1 on; tests by p < 0.05, or 0.1 for Cramér–von Mises,"
+    " Anderson–Darling, G, Fisher and MMD",
+}
+"""The same where values follow the convention of a tool that has limits of its own; what it has none for is judged as by desk."""
 SAME_AS = {
     Family.PREDICTION_DRIFT: Family.DATA_DRIFT,
     Family.LABEL_DRIFT: Family.DATA_DRIFT,
@@ -55,16 +78,22 @@ def convention_texts(keys: Iterable[SeriesKey]) -> tuple[str, ...]:
     return tuple(text for convention, text in CONVENTIONS.items() if convention in present)
 
 
-def threshold_texts(model: Model, keys: Iterable[SeriesKey]) -> tuple[str, ...]:
+def threshold_texts(model: Model, keys: Sequence[SeriesKey]) -> tuple[str, ...]:
     """What values are held against: each monitor's own threshold, then the default of every family that some series belong to."""
     own = [monitor_text(monitor) for monitor in model.monitors if monitor.threshold is not None]
-    families = {SAME_AS.get(key.family, key.family) for key in keys}
+    followed = {(key.convention, SAME_AS.get(key.family, key.family)) for key in keys}
+    shares = {key.convention for key in keys if key.metric == "drifted_share"}
+    families = {family for convention, family in followed if (convention, family) not in TOOL_DEFAULTS}
     default = [
         f"{FAMILY_NAMES[family]}: {DEFAULTS[family]}" for family in Family if family in families and family in DEFAULTS
     ]
     if Family.DATA_DRIFT in families:
         default[0] += f" (budget: {model.false_alarms_per_month:g} a month)"
+    default += [f"{FAMILY_NAMES[key[1]]}: {text}" for key, text in TOOL_DEFAULTS.items() if key in followed]
+    if Family.DATA_DRIFT in families or shares - {Convention.EVIDENTLY}:
         default.append("Share of drifted features: above 50 %; warning above 30 %")
+    if Convention.EVIDENTLY in shares:
+        default.append("Share of drifted features, Evidently's: from 50 % on")
     return (*own, *default)
 
 

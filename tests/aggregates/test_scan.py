@@ -219,7 +219,7 @@ def assert_features(found: FeatureTables, rows: list[Row], plan: FeaturePlan) ->
     for one in plan.numeric:
         column = [as_number(row[one.column]) for row in rows]
         oracle.assert_same(found.numeric[one.column], oracle.exact(column), within=1e-12, where=one.column)
-        beyond = sum(x is not None and math.isfinite(x) and not one.lowest <= x <= one.highest for x in column)
+        beyond = sum(x is not None and not math.isnan(x) and not one.lowest <= x <= one.highest for x in column)
         assert found.outside[one.column] == beyond, one.column
     for other in plan.categorical:
         texts = [as_text(row[other.column]) for row in rows]
@@ -320,7 +320,7 @@ def test_cells_hold_what_their_rows_hold(tmp_path: Path, where: str) -> None:
             column = [as_number(row[name]) for row in rows if day_of(row) == day]
             expected = oracle.celled(column, cell_of(maps[name]))
             assert_cells(features.numeric[name], expected)
-            beyond = sum(x is not None and math.isfinite(x) and not -1 <= x <= 1 for x in column)
+            beyond = sum(x is not None and not math.isnan(x) and not -1 <= x <= 1 for x in column)
             assert features.outside[name] == beyond
 
 

@@ -102,3 +102,14 @@ def test_each_chunk_keeps_its_own_seed_where_others_are_untested() -> None:
     values = numeric_drift("mmd", Convention.DESK, reference, [short, chunk, short, chunk], seeds=[1, 2, 3, 4])
     assert values[1] == numeric_drift("mmd", Convention.DESK, reference, [chunk], seeds=[2])[0]
     assert values[3] == numeric_drift("mmd", Convention.DESK, reference, [chunk], seeds=[4])[0]
+
+
+def test_samples_that_miss_the_few_other_values_have_no_discrepancy() -> None:
+    """Of a million zeros and one 1, a thousand drawn rows are all 0."""
+    rows = np.zeros(1_000_000)
+    rows[0] = 1.0
+    reference, chunk = exact_table(rows), exact_table(rows[1:5_000])
+    (found,) = numeric_drift("mmd", Convention.DESK, reference, [chunk])
+    assert found.value == 0.0
+    (p,) = numeric_drift("mmd_p", Convention.DESK, reference, [chunk])
+    assert p.value == 1.0

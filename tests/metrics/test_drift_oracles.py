@@ -9,8 +9,9 @@ import scipy.stats as sps
 from scipy.spatial import distance
 
 from mlops_desk.domain.metric import Convention
-from mlops_desk.metrics.univariate import categorical_drift, numeric_drift
-from tests.metrics.drift_tables import category_table, exact_table
+from mlops_desk.metrics.series import NEEDS_EXACT
+from mlops_desk.metrics.univariate import categorical_drift, few_numbers_drift, numeric_drift
+from tests.metrics.drift_tables import category_table, cell_table, exact_table
 
 SAMPLES = {
     "smooth": lambda rng: (rng.normal(0, 1, 700), rng.normal(0.3, 1.2, 400)),
@@ -221,3 +222,32 @@ def test_two_constants_have_no_epps_singleton(metric: str) -> None:
 def test_cramers_v_of_disjoint_categories_is_no_more_than_1() -> None:
     for n in range(60, 400):
         assert category_value("cramers_v", np.array(["a"] * n), np.array(["b"] * (n // 2 + 7))) <= 1.0
+
+
+def test_nothing_is_printed_where_scipy_cannot_count_the_paths(recwarn: pytest.WarningsRecorder) -> None:
+    """Of equally many rows that differ in one SciPy warns, and takes the limit."""
+    x, y = np.zeros(36), np.repeat([0.0, 1.0], [35, 1])
+    found = value_of("kolmogorov_smirnov_p", x, y)
+    assert not recwarn.list
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert found == sps.ks_2samp(x, y).pvalue
+
+
+@pytest.mark.parametrize("metric", ["chi_squared_p", "z_test_p"])
+def test_few_numbers_are_categories_whatever_their_order(metric: str) -> None:
+    """As texts 10 comes before 2, and -1 before both."""
+    values = np.array([-1.0, 2.0, 10.0] if metric == "chi_squared_p" else [2.0, 10.0])
+    rng = np.random.RandomState(8)
+    x, y = rng.choice(values, 400), rng.choice(values, 90)
+    (found,) = few_numbers_drift(metric, Convention.EVIDENTLY, exact_table(x), [exact_table(y)])
+    a, b = (np.array([(rows == value).sum() for value in values]) for rows in (x, y))
+    if metric == "chi_squared_p":
+        assert found.value == pytest.approx(sps.chisquare(b, a * 90 / 400).pvalue, rel=1e-9)
+    else:
+        pooled = (a[0] + b[0]) / 490
+        z = (a[0] / 400 - b[0] / 90) / math.sqrt(pooled * (1 - pooled) * (1 / 400 + 1 / 90))
+        assert found.value == pytest.approx(2 * sps.norm.sf(abs(z)), rel=1e-9)
+    (cells,) = few_numbers_drift(metric, Convention.EVIDENTLY, cell_table(x, np.floor), [cell_table(y, np.floor)])
+    assert cells.value is None
+    assert cells.reason == NEEDS_EXACT

@@ -22,6 +22,7 @@ from mlops_desk.metrics.estimation import Calibrator, estimated_performance, fit
 from mlops_desk.metrics.fairness import group_fairness
 from tests.aggregates import oracle
 from tests.metrics.accuracy_tables import group_table, score_table
+from tests.parity.oracle import COMPARISONS, PARITIES
 
 GROUPS = ("f", "m", "x")
 
@@ -47,6 +48,20 @@ def measured(readings):
     return {(one.metric, one.group, one.class_): one.measurement for one in readings}
 
 
+def rates_of(c, y):
+    """Rates of predictions y whose labels are positive with the chances c."""
+    return {
+        "prediction_rate": y.mean(),
+        "recall": c[y == 1].sum() / c.sum(),
+        "false_positive_rate": (1 - c)[y == 1].sum() / (1 - c).sum(),
+        "specificity": (1 - c)[y == 0].sum() / (1 - c).sum(),
+        "false_negative_rate": c[y == 0].sum() / c.sum(),
+        "precision": c[y == 1].mean(),
+        "accuracy": np.where(y == 1, c, 1 - c).mean(),
+        "label_rate": c.mean(),
+    }
+
+
 def test_rates_by_group_are_sums_of_probabilities_and_comparisons_follow():
     groups, scores, predictions = made_rows(600, 1)
     line = Calibrator(scores=np.array([0.1, 0.9]), probabilities=np.array([0.2, 0.7]), rows=np.array([50.0, 50.0]))
@@ -55,16 +70,7 @@ def test_rates_by_group_are_sums_of_probabilities_and_comparisons_follow():
     rates = {}
     for group in GROUPS:
         c, y = chance[groups == group], predictions[groups == group]
-        rates[group] = {
-            "prediction_rate": y.mean(),
-            "recall": c[y == 1].sum() / c.sum(),
-            "false_positive_rate": (1 - c)[y == 1].sum() / (1 - c).sum(),
-            "specificity": (1 - c)[y == 0].sum() / (1 - c).sum(),
-            "false_negative_rate": c[y == 0].sum() / c.sum(),
-            "precision": c[y == 1].mean(),
-            "accuracy": np.where(y == 1, c, 1 - c).mean(),
-            "label_rate": c.mean(),
-        }
+        rates[group] = rates_of(c, y)
         for metric, value in rates[group].items():
             assert found[metric, group, None].value == pytest.approx(value, rel=1e-12), metric
         assert found["true_positive", group, None].value == pytest.approx(c[y == 1].sum())
@@ -77,6 +83,11 @@ def test_rates_by_group_are_sums_of_probabilities_and_comparisons_follow():
     ratio = found["demographic_parity_ratio", None, None]
     assert ratio.value == pytest.approx(min(selected) / max(selected))
     assert ratio.interval_lower < ratio.value < ratio.interval_upper
+    whole = rates_of(chance, predictions)
+    for parity, metrics in PARITIES.items():
+        for suffix, compare, worst in COMPARISONS:
+            expected = worst([compare([rates[group][metric] for group in GROUPS], whole[metric]) for metric in metrics])
+            assert found[parity + suffix, None, None].value == pytest.approx(expected, rel=1e-9), parity + suffix
     assert {one.id for one in DEFINITIONS} == {metric for metric, _, _ in found}
 
 

@@ -20,7 +20,7 @@ from mlops_desk.domain.threshold import (
     QuantileThreshold,
     RateThreshold,
 )
-from mlops_desk.metrics.catalogue import CATALOGUE
+from mlops_desk.metrics.catalogue import CATALOGUE, definition
 from mlops_desk.metrics.null import CALIBRATED
 from mlops_desk.metrics.series import DRIFT_FAMILIES
 from mlops_desk.monitoring.thresholds import (
@@ -28,6 +28,7 @@ from mlops_desk.monitoring.thresholds import (
     breached_limit,
     default_threshold,
     limits_of_chunks,
+    reached_limit,
     reference_verdict,
     verdict,
 )
@@ -304,10 +305,64 @@ def test_each_family_has_the_default_of_the_table(family, id, expected) -> None:
     assert default_threshold(metric(id, family)) == expected
 
 
+TENTH = ConstantThreshold(upper=0.1, inclusive=True)
+NANNYML_BOTH = DeviationThreshold(lower=3, upper=3)
+
+
+@pytest.mark.parametrize(
+    ("convention", "family", "id", "expected"),
+    [
+        *((Convention.EVIDENTLY, Family.DATA_DRIFT, one, TENTH) for one in ("psi", "jensen_shannon", "hellinger", "kl_divergence", "wasserstein")),
+        (Convention.EVIDENTLY, Family.PREDICTION_DRIFT, "jensen_shannon", TENTH),
+        (Convention.EVIDENTLY, Family.LABEL_DRIFT, "energy", ConstantThreshold(upper=0.1)),
+        *((Convention.EVIDENTLY, Family.DATA_DRIFT, one + end, PValueThreshold(max=0.05)) for end in ("", "_p")
+          for one in ("kolmogorov_smirnov", "chi_squared", "z_test", "mann_whitney", "t_test", "epps_singleton")),
+        *((Convention.EVIDENTLY, Family.DATA_DRIFT, one + end, PValueThreshold(max=0.1)) for end in ("", "_p")
+          for one in ("cramer_von_mises", "anderson_darling", "g_test", "fisher_exact", "mmd")),
+        (Convention.EVIDENTLY, Family.DATA_DRIFT, "drifted_share", ConstantThreshold(upper=0.5, inclusive=True)),
+        *((Convention.NANNYML, Family.DATA_DRIFT, one, DeviationThreshold(upper=3))
+          for one in ("jensen_shannon", "kolmogorov_smirnov", "wasserstein", "hellinger", "l_infinity")),
+        *((Convention.NANNYML, Family.DATA_DRIFT, one, NANNYML_BOTH) for one in ("mean", "std", "sum", "median")),
+        (Convention.NANNYML, Family.LABEL_DRIFT, "chi_squared", PValueThreshold(max=0.05)),
+        (Convention.NANNYML, Family.PERFORMANCE, "roc_auc", NANNYML_BOTH),
+        (Convention.NANNYML, Family.ESTIMATED_PERFORMANCE, "roc_auc", NANNYML_BOTH),
+        (Convention.NANNYML, Family.MULTIVARIATE_DRIFT, "pca_reconstruction", NANNYML_BOTH),
+        (Convention.NANNYML, Family.MULTIVARIATE_DRIFT, "domain_classifier_auc", ConstantThreshold(lower=0.45, upper=0.65)),
+        (Convention.NANNYML, Family.DATA_QUALITY, "missing_rate", NANNYML_BOTH),
+        (Convention.NANNYML, Family.DATA_QUALITY, "unseen_rate", ConstantThreshold(upper=0)),
+        (Convention.NANNYML, Family.DATA_QUALITY, "out_of_range_rate", ConstantThreshold(upper=0)),
+        (Convention.NANNYML, Family.DATA_QUALITY, "rows", NANNYML_BOTH),
+    ],
+)  # fmt: skip
+def test_a_convention_has_the_limits_of_its_tool(convention, family, id, expected) -> None:
+    assert default_threshold(definition(id, family), convention=convention) == expected
+
+
+@pytest.mark.parametrize("convention", [Convention.NANNYML, Convention.EVIDENTLY, Convention.FAIRLEARN])
+def test_what_a_tool_has_no_limits_for_is_judged_as_by_desk(convention) -> None:
+    for one in (
+        ("total_variation", Family.DATA_DRIFT),
+        ("nan_rate", Family.DATA_QUALITY),
+        ("equalized_odds_ratio", Family.FAIRNESS),
+    ):
+        assert default_threshold(definition(*one), convention=convention) == default_threshold(definition(*one))
+
+
+def test_a_value_on_an_inclusive_limit_alerts_and_tells_it() -> None:
+    limits = Limits(lower=0.2, upper=0.5)
+    within, reaching = ConstantThreshold(lower=0.2, upper=0.5), ConstantThreshold(lower=0.2, upper=0.5, inclusive=True)
+    for value in (0.5, 0.2, 0.1 + 0.4):
+        assert verdict(Measurement(value), limits, within) is Verdict.OK
+        assert verdict(Measurement(value), limits, reaching) is Verdict.ALERT
+        assert reached_limit(value, limits) == pytest.approx(value)
+    assert verdict(Measurement(0.4999), limits, reaching) is Verdict.OK
+    assert reached_limit(0.4999, limits) is None
+    assert reached_limit(0.7, limits) == 0.5
+
+
 def test_defaults_that_depend_on_more_than_the_metric() -> None:
     chi_squared = metric("chi_squared", Family.DATA_DRIFT)
     assert default_threshold(chi_squared) == CalibratedThreshold()
-    assert default_threshold(chi_squared, convention=Convention.NANNYML) == PValueThreshold(max=0.05)
     freshness = metric("freshness_hours", Family.DATA_QUALITY)
     assert default_threshold(freshness, chunk_hours=24) == ConstantThreshold(upper=48)
 

@@ -404,11 +404,11 @@ def fill_store() -> Callable[[Store], None]:
 
 @pytest.fixture
 def write() -> Callable[..., list[Chunk]]:
-    """Return a function that stores an evaluation of given series, one number (or reason) a day."""
+    """Return a function that stores an evaluation of given series, one number (or reason, or None for no value at all) a day."""
 
     def written(
         store: Store,
-        series: dict[SeriesKey, list[float | str]],
+        series: dict[SeriesKey, list[float | str | None]],
         *,
         model: str = "m",
         limits: Limits | None = None,
@@ -422,6 +422,8 @@ def write() -> Callable[..., list[Chunk]]:
         filling = Filling(members)
         for key, numbers in series.items():
             for day, number in enumerate(numbers):
+                if number is None:
+                    continue
                 found = Measurement(None, number) if isinstance(number, str) else Measurement(float(number))
                 default = Verdict.UNTESTED if found.value is None else Verdict.OK
                 verdict = verdicts[key][day] if verdicts and key in verdicts else default

@@ -160,6 +160,39 @@ def test_the_matrix_shows_the_metric_that_most_columns_have(
     assert (matrix.metric, matrix.columns, matrix.values) == ("hellinger", ("b", "a"), ((0.3,), (0.2,)))
 
 
+def test_the_matrix_shows_columns_that_another_distance_or_a_test_judges(
+    new_store: Store,
+    write: Callable[..., object],
+    plain_model: Callable[..., Model],
+    now: datetime,
+    retraining: RetrainingStatus,
+) -> None:
+    """As Evidently's own choice does: a metric by column, and by chunk too."""
+    tool = {"convention": Convention.EVIDENTLY}
+    share = SeriesKey(Family.DATA_DRIFT, "drifted_share", Convention.EVIDENTLY)
+    write(
+        new_store,
+        {
+            drift_key("a", "jensen_shannon", **tool): [0.1, 0.2],
+            drift_key("b", "jensen_shannon", **tool): [0.3, 0.2],
+            drift_key("c", "wasserstein", **tool): [0.9, 0.8],
+            drift_key("d", "z_test_p", **tool): [0.75, None],
+            drift_key("d", "chi_squared_p", **tool): [None, 0.01],
+            share: [0.25, 0.5],
+        },
+    )
+    page = overview(new_store, plain_model(), Period(), now=now, retraining=retraining)
+    assert page.matrix is not None
+    assert (page.matrix.metric, page.matrix.title) == (
+        "jensen_shannon",
+        "Jensen–Shannon distance / 1 - p / Wasserstein distance",
+    )
+    values = dict(zip(page.matrix.columns, page.matrix.values, strict=True))
+    assert values == {"a": (0.1, 0.2), "b": (0.3, 0.2), "c": (0.9, 0.8), "d": (0.25, 0.99)}
+    assert page.drift_share is not None
+    assert page.drift_share.values == (0.25, 0.5)
+
+
 def test_the_share_of_drifted_features_is_counted_where_it_is_not_stored(
     new_store: Store,
     write: Callable[..., object],
