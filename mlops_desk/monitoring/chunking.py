@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from mlops_desk.aggregates.numbering import Slicing
+from mlops_desk.domain.errors import UserError
 from mlops_desk.domain.model import Model
 from mlops_desk.domain.moving import words
 from mlops_desk.domain.periods import EPOCH, in_local, in_utc
 from mlops_desk.domain.slicing import Chunk, Split
 from mlops_desk.monitoring.counting import ChunkId, CountedFiles, PartRecord
+from mlops_desk.monitoring.inputs import Inputs
 
 OPEN_SHARE = 0.05
 """A period is complete when the newest row is nearer to its end than this share of its length."""
@@ -109,3 +112,20 @@ def reference_text(model: Model, chunks: Iterable[Chunk]) -> str:
     last = in_local(max(ends), model.chunks.timezone) - timedelta(microseconds=1 if model.chunks.by_time else 0)
     days = f"{in_local(min(starts), model.chunks.timezone):%Y-%m-%d} – {last:%Y-%m-%d}"
     return f"{days} ({paths})" if paths else days
+
+
+def refuse_one_side(model: Model, inputs: Inputs, chunks: Mapping[ChunkId, Chunk], broken: Mapping[Path, str]) -> None:
+    """Raises UserError where there is no reference or nothing to compare with it; `broken` holds why files are left out."""
+    moves = model.reference.moves
+    for split in (Split.ANALYSIS,) if moves else Split:
+        if any(ident[0] is split for ident in chunks):
+            continue
+        beyond = "reference" if split is Split.REFERENCE else "log beyond the reference"
+        hint = "are all timestamps NULL, or does the filter leave none?"
+        if split is Split.ANALYSIS and model.reference.start is not None:
+            hint = "the reference period takes in all of it; let it end earlier"
+        if broken:
+            first = next(iter(broken))
+            hint = f"{len(broken):,} files are left out: {inputs.name(first)} because {broken[first]}"
+        what = "log" if moves else beyond
+        raise UserError(f"models.{model.id}: the {what} has no rows that belong to a chunk; {hint}")

@@ -58,7 +58,7 @@ from mlops_desk.monitoring.requests import (
 )
 from mlops_desk.monitoring.seeds import seed_of
 from mlops_desk.monitoring.signals import SIGNAL_FAMILIES, signal
-from mlops_desk.monitoring.slice_set import Slice, SliceSet, tables_of
+from mlops_desk.monitoring.slice_set import Slice, SliceSet, categories_of_no_row, tables_of, values_of_no_row
 from mlops_desk.monitoring.weights import refusal_of, refused
 
 Measured = dict[SeriesKey, list[Measurement | None]]
@@ -158,13 +158,13 @@ class Measurer:
         tables = [self.column_table(request, one) for one in slices]
         metric, convention, min_rows = request.definition.id, request.monitor.convention, request.monitor.min_rows
         if isinstance(reference, ValueTable):
-            numeric = [table if isinstance(table, ValueTable) else _no_values(reference) for table in tables]
+            numeric = [table if isinstance(table, ValueTable) else values_of_no_row(reference) for table in tables]
             if metric not in NUMERIC_METRICS:
                 return few_numbers_drift(metric, convention, reference, numeric, min_rows=min_rows)
             seeds = [self._seed(request, one) for one in slices]
             return numeric_drift(metric, convention, reference, numeric, min_rows=min_rows, seeds=seeds)
         if isinstance(reference, CategoryTable):
-            categorical = [table if isinstance(table, CategoryTable) else _no_categories() for table in tables]
+            categorical = [table if isinstance(table, CategoryTable) else categories_of_no_row() for table in tables]
             return categorical_drift(metric, convention, reference, categorical, min_rows=min_rows)
         return [untested("the reference does not have this column")] * len(slices)
 
@@ -489,19 +489,3 @@ def _absent(group: str | None, class_: str | None) -> Measurement:
 
 def _readings(values: Mapping[str, Measurement]) -> Iterable[Reading]:
     return [Reading(metric=metric, measurement=value) for metric, value in values.items()]
-
-
-def _no_values(like: ValueTable) -> ValueTable:
-    """An empty table, exact or of cells as another one."""
-    import numpy as np
-
-    floats, counts = np.zeros(0), np.zeros(0, dtype=np.int64)
-    if like.exact:
-        return ValueTable(values=floats, counts=counts)
-    return ValueTable(values=floats, counts=counts, lowers=floats, uppers=floats, cells=counts, squares=floats)
-
-
-def _no_categories() -> CategoryTable:
-    import numpy as np
-
-    return CategoryTable(categories=(), counts=np.zeros(0, dtype=np.int64))

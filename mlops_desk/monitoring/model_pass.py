@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from pathlib import Path
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from mlops_desk.aggregates.plan import ScanPlan
 from mlops_desk.aggregates.slices import FeatureTables, OutcomeTables
-from mlops_desk.domain.errors import UserError
 from mlops_desk.domain.metric import Detection, MetricValue, SeriesKey
 from mlops_desk.domain.monitor import Monitor
 from mlops_desk.domain.overview import DataNote
@@ -21,14 +19,14 @@ from mlops_desk.domain.slicing import Chunk, Split
 from mlops_desk.monitoring.alerting import AlertRule
 from mlops_desk.monitoring.chunk_contents import NO_FEATURES, NO_OUTCOMES, ChunkContents, ReferenceSlices
 from mlops_desk.monitoring.chunk_facts import new_segments, watched_segments
-from mlops_desk.monitoring.chunking import chunks_now, newest_row, reference_text, versions_of
+from mlops_desk.monitoring.chunking import chunks_now, newest_row, reference_text, refuse_one_side, versions_of
 from mlops_desk.monitoring.counting import ChunkId, Counter
 from mlops_desk.monitoring.detecting import Detecting
 from mlops_desk.monitoring.detections import kept_detections
 from mlops_desk.monitoring.expecting import ExpectedCounter
 from mlops_desk.monitoring.extras import Extras, Tally
 from mlops_desk.monitoring.freshness import chunk_hours
-from mlops_desk.monitoring.inputs import Inputs, configuration_digest
+from mlops_desk.monitoring.inputs import configuration_digest
 from mlops_desk.monitoring.known_classes import unknown_classes
 from mlops_desk.monitoring.learned import LearnedChunks
 from mlops_desk.monitoring.learning import Learning
@@ -139,7 +137,7 @@ class ModelPass:
         self._opened.refuse_changing()
         newest = newest_row(tally.files, prepared.slicing)
         chunks = chunks_now(tally.files, tally.by_chunk, prepared.slicing, newest)
-        self._refuse_one_side(self._opened.inputs, chunks, broken)
+        refuse_one_side(self._model, self._opened.inputs, chunks, broken)
         base = digest((), configuration_digest(self._model), tally.reference_name)
         own = None if not self._model.reference.moves else own_references(self._model, chunks)
         names = fingerprints(base, tally.files, tally.by_chunk, chunks, own)
@@ -324,24 +322,6 @@ class ModelPass:
             tell,
             fresh=self._full,
         )
-
-    def _refuse_one_side(self, inputs: Inputs, chunks: Mapping[ChunkId, Chunk], broken: Mapping[Path, str]) -> None:
-        """Raises UserError where there is no reference or nothing to compare with it."""
-        for split in (Split.ANALYSIS,) if self._model.reference.moves else Split:
-            if not any(ident[0] is split for ident in chunks):
-                what = (
-                    "log"
-                    if self._model.reference.moves
-                    else "reference"
-                    if split is Split.REFERENCE
-                    else "log beyond the reference"
-                )
-                hint = "are all timestamps NULL, or does the filter leave none?"
-                if split is Split.ANALYSIS and self._model.reference.start is not None:
-                    hint = "the reference period takes in all of it; let it end earlier"
-                if broken:
-                    hint = f"{len(broken):,} files are left out: {inputs.name(next(iter(broken)))} because {next(iter(broken.values()))}"
-                raise UserError(f"models.{self._model.id}: the {what} has no rows that belong to a chunk; {hint}")
 
     def _subjects(
         self,

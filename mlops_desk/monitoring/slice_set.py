@@ -71,3 +71,20 @@ class SliceSet(Struct, frozen=True, kw_only=True):
         """Why a multiclass model has no estimates, None where it has."""
         known = self.class_calibrators
         return "the reference has no rows of this segment" if known is None else known.unusable
+
+
+def values_of_no_row(like: ValueTable) -> ValueTable:
+    """An empty table, exact or of cells as another one."""
+    import numpy as np
+
+    floats, counts = np.zeros(0), np.zeros(0, dtype=np.int64)
+    if like.exact:
+        return ValueTable(values=floats, counts=counts)
+    return ValueTable(values=floats, counts=counts, lowers=floats, uppers=floats, cells=counts, squares=floats)
+
+
+def categories_of_no_row() -> CategoryTable:
+    """An empty table of categories."""
+    import numpy as np
+
+    return CategoryTable(categories=(), counts=np.zeros(0, dtype=np.int64))
