@@ -3,10 +3,11 @@
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import fields, is_dataclass
 from typing import Any
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from mlops_desk.aggregates.group_tables import GroupMeans, GroupTable
 from mlops_desk.aggregates.tables import CategoryTable, ConfusionTable, ErrorTable, RowSet, ScoreTable, ValueTable
@@ -194,11 +195,10 @@ def assert_same(found: Any, expected: Any, *, within: float = 1e-9, where: str =
             np.testing.assert_allclose(found, expected, rtol=within, atol=within, err_msg=where)
         else:
             np.testing.assert_array_equal(found, expected, err_msg=where)
-    elif is_dataclass(expected):
+    elif isinstance(expected, Struct):
         assert type(found) is type(expected), where
-        for entry in fields(expected):
-            one, other = getattr(found, entry.name), getattr(expected, entry.name)
-            assert_same(one, other, within=within, where=f"{where}.{entry.name}")
+        for name, field in asdict(expected).items():
+            assert_same(getattr(found, name), field, within=within, where=f"{where}.{name}")
     elif isinstance(expected, Mapping):
         assert set(found) == set(expected), where
         for name in expected:
