@@ -22,6 +22,7 @@ _GROUPS = (
 _BINS = "tests/metrics/test_calibration.py::test_binned_errors_equal_brute_force"
 _LOGISTIC = "tests/metrics/test_calibration.py::test_recalibration_equals_an_unpenalised_logistic_regression"
 _EFFECTS = "tests/metrics/test_concept.py::test_effects_equal_rows_reweighted_one_by_one"
+_FORMULAS = "tests/metrics/test_detectors.py::test_any_stream_signals_where_the_formulas_do"
 _KERNEL = "tests/metrics/test_discrepancy.py::test_it_equals_its_formula"
 _AGES = "tests/metrics/test_quality.py::test_counts_and_ages"
 _LATENCY = "tests/metrics/test_system.py::test_an_exact_quantile_is_numpys"
@@ -54,6 +55,8 @@ OTHERS: dict[Family, dict[str, str]] = {
         "label_shift_given_score": BY_ROWS, "label_shift_given_score_p": BY_ROWS, "label_odds_ratio": BY_ROWS,
         "estimation_gap": "tests/metrics/test_concept.py::test_the_gap_is_the_difference_and_widens_only_with_the_concept",
         "covariate_effect": _EFFECTS, "concept_effect": _EFFECTS,
+        "ddm": _FORMULAS, "eddm": _FORMULAS, "hddm_a": _FORMULAS, "hddm_w": _FORMULAS, "page_hinkley": _FORMULAS, "adwin": _FORMULAS,
+        "kswin": "tests/metrics/test_detectors.py::test_kswin_gap_and_draws_are_those_of_scipy",
     },
     Family.DATA_QUALITY: {
         "row_rate": _AGES, "freshness_hours": _AGES, "label_lag_hours": _AGES,
