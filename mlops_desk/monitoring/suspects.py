@@ -25,8 +25,8 @@ def ranked_columns(
 ) -> tuple[tuple[RankedColumn, ...], str | None]:
     """Features by how far their drift in the alert's chunk is beyond its limit, then by how often it alerted; and the metric of the correlation.
 
-    The drift of a column is the first of its series that is worse when it is greater. `reference` holds the keys of the chunks that the
-    alert's is compared with where the reference moves, else None.
+    The drift of a column is the first of its series that is worse when it is greater, else the first of p-values. `reference` holds the
+    keys of the chunks that the alert's is compared with where the reference moves, else None.
     """
     courses = _courses(store, model, alert.key.segment)
     performance = _performance(store, model, alert)
@@ -44,15 +44,25 @@ def ranked_columns(
 
 def _courses(store: Store, model: Model, segment: str | None) -> Mapping[SeriesKey, Course]:
     """One drift series for each feature."""
+    values = store.values(model.id, family=Family.DATA_DRIFT, segment=segment)
+    distances = [one for one in values if _direction(one.key) is Direction.LOWER]
+    measured = {one.key.column for one in distances}
+    tests = [one for one in values if _is_p_value(one.key) and one.key.column not in measured]
     found: dict[SeriesKey, Course] = {}
     chosen: dict[str | None, SeriesKey] = {}
-    for value in store.values(model.id, family=Family.DATA_DRIFT, segment=segment):
-        if catalogue.definition(value.key.metric, value.key.family).direction is not Direction.LOWER:
-            continue
+    for value in (*distances, *tests):
         key = chosen.setdefault(value.key.column, value.key)
         if key == value.key and key.column is not None:
             found.setdefault(key, {})[value.split, value.chunk_key] = value
     return found
+
+
+def _direction(key: SeriesKey) -> Direction:
+    return catalogue.definition(key.metric, key.family).direction
+
+
+def _is_p_value(key: SeriesKey) -> bool:
+    return key.metric.endswith("_p")
 
 
 def _performance(store: Store, model: Model, alert: Alert) -> Course:
@@ -71,7 +81,7 @@ def _performance(store: Store, model: Model, alert: Alert) -> Course:
 def _ranked(key: SeriesKey, course: Course, alert: Alert, performance: Course, mean: float | None) -> RankedColumn:
     here = course.get((Split.ANALYSIS.value, alert.last_chunk))
     correlation = None
-    if mean is not None:
+    if mean is not None and not _is_p_value(key):
         places = [place for place in course if place in performance]
         drift = [course[place].measurement.value for place in places]
         correlation = drift_correlation(drift, [performance[place].measurement.value for place in places], mean)

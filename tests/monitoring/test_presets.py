@@ -187,6 +187,7 @@ def test_nannyml_takes_the_jensen_shannon_distance_and_its_limits(desk: Path) ->
         ('metrics = ["default"]\nconvention = "fairlearn"', "not fairlearn"),
         ('metrics = ["default"]\nconvention = "evidently"\nthreshold = { kind = "constant", upper = 0.2 }', "chooses distances and p-values"),
         ('metrics = ["defalt"]\nconvention = "evidently"', "there is no metric 'defalt'"),
+        ('metrics = ["default"]\nconvention = "evidently"\nfamily = "prediction_drift"\ncolumns = ["amount"]', "default can give no value here"),
     ],
 )  # fmt: skip
 def test_what_has_no_default_says_so(desk: Path, monitor: str, said: str) -> None:
@@ -194,3 +195,10 @@ def test_what_has_no_default_says_so(desk: Path, monitor: str, said: str) -> Non
     assert outcome.failure is not None
     assert "models.m.monitors[1]" in outcome.failure
     assert said in outcome.failure
+
+
+def test_a_column_that_no_test_fits_is_named_in_a_warning(desk: Path) -> None:
+    outcome = run(configure(desk, DEFAULT + 'columns = ["flag", "y_pred"]\nfamily = "data_drift"\n'))
+    assert outcome.failure is None
+    (text,) = [note.text for note in outcome.notes if note.code == "monitor_unfit"]
+    assert "column 'y_pred' can give no value here" in text

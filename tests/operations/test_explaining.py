@@ -175,6 +175,18 @@ def test_the_column_that_moved_comes_first_and_its_bins_are_told(folder: Path) -
     assert "of the rows in the reference" in moves["x"][0]
 
 
+def test_columns_that_only_tests_judge_are_ranked_by_their_alerts(tmp_path: Path) -> None:
+    monitor = '[[models.monitors]]\nmetrics = ["kolmogorov_smirnov_p", "chi_squared_p", "accuracy"]\n'
+    _, found = why(write(tmp_path / "desk", more=monitor), "kolmogorov_smirnov_p", "data_drift", "x")
+    assert {one.column: one.drift.metric for one in found.columns} == {
+        "x": "kolmogorov_smirnov_p", "steady": "kolmogorov_smirnov_p", "region": "chi_squared_p", "sex": "chi_squared_p",
+    }  # fmt: skip
+    first, *others = found.columns
+    assert (first.column, first.verdict, first.alerts) == ("x", "alert", 2)
+    assert all(one.verdict != "alert" for one in others)
+    assert all(one.correlation is None for one in found.columns), "a p-value falls as drift grows"
+
+
 def test_the_sql_finds_just_the_rows_of_the_number(folder: Path) -> None:
     alert, found = why(folder, "accuracy", "performance")
     assert accuracy_of(found) == pytest.approx(alert.value, abs=1e-12)
