@@ -184,7 +184,8 @@ def test_calibrated_limits_are_of_effective_rows(tmp_path: Path) -> None:
     reference["w"] = np.full(800, 2.0)
     unequal = np.random.default_rng(1).exponential(1, 300)
     monitors = monitor("data_drift", more='metrics = ["jensen_shannon", "psi", "wasserstein"]')
-    limits = {}
+    limits: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for name, weights in (
         ("rows", None),
         ("equal", np.full(300, 7.0)),
@@ -194,7 +195,10 @@ def test_calibrated_limits_are_of_effective_rows(tmp_path: Path) -> None:
         log["w"] = np.ones(300) if weights is None else weights
         found = evaluated(tmp_path / name, "regression", reference, log, monitors, weighted=weights is not None)
         limits[name] = {key: row["upper"] for key, row in found.items()}
+        values[name] = {key: row["value"] for key, row in found.items()}
     for key, limit in limits["rows"].items():
         assert limits["equal"][key] == pytest.approx(limit, rel=1e-12)
         assert limits["unequal"][key] > 1.15 * limit
         assert limits["scaled"][key] == pytest.approx(limits["unequal"][key], rel=1e-12)
+        assert values["equal"][key] == pytest.approx(values["rows"][key], rel=1e-9)
+        assert values["scaled"][key] == pytest.approx(values["unequal"][key], rel=1e-9)
