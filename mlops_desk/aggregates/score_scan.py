@@ -26,15 +26,22 @@ def scan_scores(source: Source, plan: ScorePlan, prediction: str, label: str, sl
     if plan.exact:
         result = source.connection.columns(f"select {keys}, x v, y, t, {amounts} from {there} group by all")
         return [_exact_tables(result, layer, slots) for layer in amounts_of(result, source.layers)]
-    totals = ", ".join(f"sum({factor}x) total{ending}" for ending, factor in source.factors())
-    query = f"select {keys}, {score_cell(plan)} v, y, t, {amounts}, {totals} from {there} group by all"
+    query = f"select {keys}, {score_cell(plan)} v, y, t, {amounts}, {_sums(source)} from {there} group by all"
     result = source.connection.columns(query)
-    losses = _losses(source, inner, slots)
     ranges = value_ranges(source, plan.column, slots)
     return [
-        _cell_tables(plan, result, layer, values_of(result, f"total{ending}"), ranges, of_layer, slots)
-        for ending, layer, of_layer in zip(source.layers, amounts_of(result, source.layers), losses, strict=True)
+        _cell_tables(plan, result, layer, ending, ranges, slots)
+        for ending, layer in zip(source.layers, amounts_of(result, source.layers), strict=True)
     ]
+
+
+def _sums(source: Source) -> str:
+    """Terms that add in each layer the scores of a cell, and its log losses and squared errors, which mean nothing of rows without a label."""
+    clipped = f"greatest({EPSILON!r}, least({1 - EPSILON!r}, case when t = 1 then x else 1 - x end))"
+    return ", ".join(
+        f"sum({factor}x) total{ending}, sum({factor}-ln({clipped})) l{ending}, sum({factor}(x - t) * (x - t)) b{ending}"
+        for ending, factor in source.factors()
+    )
 
 
 def _by_entry(
@@ -61,19 +68,20 @@ def _cell_tables(
     plan: ScorePlan,
     result: Columns,
     amounts: Amounts,
-    totals: Floats,
+    ending: str,
     ranges: dict[int, tuple[float, float]],
-    losses: dict[int, tuple[float, float]],
     slots: Slots,
 ) -> dict[int, ScoreTable]:
     """Cell tables of one layer by slot."""
+    totals, losses, squares = (values_of(result, name + ending) for name in ("total", "l", "b"))
+    labelled = values_of(result, "t") != UNLABELLED
     tables = {}
     for slot, rows in pieces(slots.of(result), values_of(result, "v")):
         distinct, place, counts = _by_entry(result, amounts, rows)
         sums = np.bincount(place, weights=totals[rows]).astype(np.float64)
-        tables[slot] = _score_cells(
-            plan, distinct.astype(np.int64), counts, sums, ranges[slot], losses.get(slot, (0.0, 0.0))
-        )
+        known = rows[labelled[rows]]
+        lost = float(losses[known].sum()), float(squares[known].sum())
+        tables[slot] = _score_cells(plan, distinct.astype(np.int64), counts, sums, ranges[slot], lost)
     return tables
 
 
@@ -123,25 +131,3 @@ def exact_scores(scores: NDArray[np.float64], counts: Amounts) -> ScoreTable:
         brier_total=float(brier),
         in_unit_interval=bool(len(scores) == 0 or (scores[0] >= 0 and scores[-1] <= 1)),
     )
-
-
-def _losses(source: Source, inner: str, slots: Slots) -> list[dict[int, tuple[float, float]]]:
-    """Σ log loss and Σ squared error of the labelled rows by layer and slot."""
-    clipped = f"greatest({EPSILON!r}, least({1 - EPSILON!r}, case when t = 1 then x else 1 - x end))"
-    sums = ", ".join(
-        f"sum({factor}-ln({clipped})) l{ending}, sum({factor}(x - t) * (x - t)) b{ending}"
-        for ending, factor in source.factors()
-    )
-    query = (
-        f"select {source.key_names}, {sums} from ({inner})"
-        f" where isfinite(x) and y is not null and t < 2 group by {source.key_names}"
-    )
-    result = source.connection.columns(query)
-    where = slots.of(result).tolist()
-    layers = []
-    for ending in source.layers:
-        totals = zip(
-            where, values_of(result, f"l{ending}").tolist(), values_of(result, f"b{ending}").tolist(), strict=True
-        )
-        layers.append({slot: (loss, brier) for slot, loss, brier in totals if slot >= 0})
-    return layers

@@ -53,7 +53,7 @@ def out_of_range_rate(outside: int, rows: int, min_rows: int = 30) -> Measuremen
 
 
 def out_of_given_range_rate(column: ValueTable, lowest: float, highest: float, min_rows: int = 30) -> Measurement:
-    """Share of rows whose finite value is below `lowest` or above `highest`.
+    """Share of rows whose value is below `lowest` or above `highest` (infinite ones are).
 
     Of the rows in a cell that one of them lies in half count, with the greatest error that this may be.
     """
@@ -63,7 +63,8 @@ def out_of_given_range_rate(column: ValueTable, lowest: float, highest: float, m
     lowers, uppers = (column.values if ends is None else ends for ends in (column.lowers, column.uppers))
     least = int(column.counts[(uppers < lowest) | (lowers > highest)].sum())
     most = int(column.counts[(lowers < lowest) | (uppers > highest)].sum())
-    found = proportion((least + most) / 2, column.rows)
+    infinite = column.positive_infinite + column.negative_infinite
+    found = proportion((least + most) / 2 + infinite, column.rows)
     return replace(found, error_bound=(most - least) / 2 / column.rows)
 
 

@@ -150,7 +150,7 @@ class Extras:
         tally, prepared = self._tally, self._prepared
         of_file = {footer.file.fingerprint: footer.columns for footer in (*prepared.reference, *prepared.log)}
         names = {file for own in tally.reference.values() for file in own}
-        reference = [of_file[file] for file in names]
+        reference = [*dict.fromkeys(of_file[file] for file in names)]
         roles, labels = self._model.columns, self._model.labels
         left_out = [*roles.ignore, roles.target or "", labels.target if labels else ""]
         fronts = self.fronts()

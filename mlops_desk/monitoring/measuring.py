@@ -46,14 +46,16 @@ from mlops_desk.monitoring.outcome_values import (
     regression_values,
 )
 from mlops_desk.monitoring.presets import only_chosen
+from mlops_desk.monitoring.readings_memory import NO_MEMORY, ReadingsMemory
 from mlops_desk.monitoring.requests import (
     CONSTANT_COLUMNS,
     DRIFT_FAMILIES,
     DRIFTED_SHARE,
     DUPLICATE_RATE,
     EXPECTATION_FAILURES,
-    SCHEMA_CHANGES,
+    READINGS_BY_REFERENCE,
     Request,
+    needs_reference,
     target_column,
 )
 from mlops_desk.monitoring.seeds import seed_of
@@ -67,21 +69,16 @@ Along = dict[str, list[tuple[int, Reading]]]
 """Readings by metric, each with the position of its slice, in the order of the slices."""
 OfOutcomes = dict[tuple[int, int], tuple[OutcomeTables, dict[str, Measurement]]]
 """Measurements by metric, by identity of the outcomes and least rows; holding the outcomes keeps their identity theirs."""
-READINGS_BY_REFERENCE = (
-    Family.MULTIVARIATE_DRIFT,
-    Family.CONCEPT_DRIFT,
-    Family.ESTIMATED_PERFORMANCE,
-    Family.ESTIMATED_FAIRNESS,
-)
-QUALITY_BY_REFERENCE = ("unseen_rate", "out_of_range_rate", CONSTANT_COLUMNS, SCHEMA_CHANGES)
-"""Families, and metrics of data quality, that say nothing without a reference."""
 OF_CLASSES = (Family.PERFORMANCE, Family.ESTIMATED_PERFORMANCE)
 """Families with readings of single classes, of which a slice of too few rows has none."""
 EMPTY_VALUES = "the rows at hand have no such column"
 
 
 class Measurer:
-    """Measures one model's slices; what several requests share is computed once. `wanted` names the metrics that are asked for, None for all."""
+    """Measures one model's slices; what several requests share is computed once.
+
+    `wanted` names the metrics that are asked for, None for all; `memory` keeps what goes by the rows of a slice alone.
+    """
 
     def __init__(
         self,
@@ -90,12 +87,14 @@ class Measurer:
         slices: SliceSet,
         calibrator: Callable[[], Calibrator],
         wanted: Collection[str] | None = None,
+        memory: ReadingsMemory = NO_MEMORY,
     ) -> None:
         self._model = model
         self._kinds = {column.name: column.type for column in columns}
         self._set = slices
         self._calibrator = calibrator
         self._wanted = wanted
+        self._memory = memory
         self._target = target_column(model)
         self._classes = known_classes(model, slices.reference.features, slices.reference.outcomes)
         self._readings: dict[tuple[str, int, int, Convention], Along] = {}
@@ -115,7 +114,7 @@ class Measurer:
         family = request.definition.family
         if request.definition.id == DRIFTED_SHARE:
             return {}
-        if self._set.no_reference is not None and _needs_reference(request):
+        if self._set.no_reference is not None and needs_reference(request):
             keys = self._from_readings(request) if family in READINGS_BY_REFERENCE else [self._key(request)]
             if family is Family.ESTIMATED_FAIRNESS and self._model.task is Task.MULTICLASS:
                 keys = [
@@ -299,8 +298,9 @@ class Measurer:
         if family is Family.PERFORMANCE:
             return self._performance(outcomes, monitor.min_rows)
         if family is Family.CALIBRATION:
-            found = calibration_values(outcomes, monitor.min_rows)
-            return self._of_known(outcomes, family, _readings(found))
+            least = monitor.min_rows
+            found = self._memory.of((family, least), outcomes, lambda: _readings(calibration_values(outcomes, least)))
+            return self._of_known(outcomes, family, found)
         if family is Family.CONCEPT_DRIFT:
             return self._of_known(outcomes, family, self._all_concept(one, outcomes, monitor.min_rows))
         if family is Family.FAIRNESS:
@@ -317,7 +317,9 @@ class Measurer:
         return {PCA_RECONSTRUCTION: error, DOMAIN_CLASSIFIER_AUC: area}
 
     def _performance(self, outcomes: OutcomeTables, min_rows: int) -> Iterable[Reading]:
-        return self._of_known(outcomes, Family.PERFORMANCE, self._any_performance(outcomes, min_rows))
+        what = (Family.PERFORMANCE, min_rows)
+        found = self._memory.of(what, outcomes, lambda: self._any_performance(outcomes, min_rows))
+        return self._of_known(outcomes, Family.PERFORMANCE, found)
 
     def _of_known(self, outcomes: OutcomeTables, family: Family, readings: Iterable[Reading]) -> Iterable[Reading]:
         """Readings of a slice; what needs labels is untested where these are of no class that the model knows."""
@@ -458,12 +460,6 @@ class Measurer:
                 one.expected, attribute, monitor.min_group_rows, monitor.convention, self._wanted
             )
         return untested_fairness(reason or "no row has a group, a score and a prediction", groups, self._wanted)
-
-
-def _needs_reference(request: Request) -> bool:
-    """Whether a request says nothing without a reference."""
-    families = (*DRIFT_FAMILIES, *READINGS_BY_REFERENCE)
-    return request.definition.family in families or request.definition.id in QUALITY_BY_REFERENCE
 
 
 def reading_name(metric: str, group: str | None, class_: str | None) -> str:

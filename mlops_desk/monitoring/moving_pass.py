@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import cache
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from mlops_desk.aggregates.slices import FeatureTables, OutcomeTables
@@ -29,6 +29,7 @@ from mlops_desk.monitoring.known_classes import unknown_classes
 from mlops_desk.monitoring.learning import Learning
 from mlops_desk.monitoring.moving import OwnReferences, name_of_chunks
 from mlops_desk.monitoring.preparation import Prepared
+from mlops_desk.monitoring.readings_memory import ReadingsMemory
 from mlops_desk.monitoring.remarks import ToldChunks, segment_notes
 from mlops_desk.monitoring.series import SeriesBuilder, Subject
 from mlops_desk.monitoring.slice_set import Slice, SliceSet
@@ -69,6 +70,7 @@ class MovingPass(Struct, frozen=True, kw_only=True):
     subjects_of: SubjectsOf
     learning_of: Callable[[Tally], Learning]
     whole: Callable[[Tally], Whole]
+    memory: ReadingsMemory = field(default_factory=ReadingsMemory)
 
     def judged(
         self, tallies: Sequence[tuple[str | None, Tally]], stale: Sequence[ChunkId], begun: float
@@ -116,6 +118,7 @@ class MovingPass(Struct, frozen=True, kw_only=True):
             cache=self.cache,
             cancel=self.cancel,
             newest=max(chunk.key for chunk in self.chunks.values()),
+            memory=self.memory,
         )
 
     def _values(

@@ -31,6 +31,15 @@ DUPLICATE_RATE = "duplicate_rate"
 EXPECTATION_FAILURES = "expectation_failures"
 CONSTANT_COLUMNS, SCHEMA_CHANGES, LABEL_LAG = "constant_columns", "schema_changes", "label_lag_hours"
 
+READINGS_BY_REFERENCE = (
+    Family.MULTIVARIATE_DRIFT,
+    Family.CONCEPT_DRIFT,
+    Family.ESTIMATED_PERFORMANCE,
+    Family.ESTIMATED_FAIRNESS,
+)
+QUALITY_BY_REFERENCE = ("unseen_rate", "out_of_range_rate", CONSTANT_COLUMNS, SCHEMA_CHANGES)
+"""Families, and metrics of data quality, that say nothing without a reference."""
+
 
 class Request(Struct, frozen=True, kw_only=True):
     """One metric of one family, asked for by a monitor.
@@ -58,6 +67,12 @@ class Request(Struct, frozen=True, kw_only=True):
             class_=class_,
             segment=segment,
         )
+
+
+def needs_reference(request: Request) -> bool:
+    """Whether a request says nothing without a reference."""
+    families = (*DRIFT_FAMILIES, *READINGS_BY_REFERENCE)
+    return request.definition.family in families or request.definition.id in QUALITY_BY_REFERENCE
 
 
 def recommended_monitors() -> tuple[Monitor, ...]:

@@ -27,6 +27,7 @@ from mlops_desk.monitoring.histograms import display_histogram
 from mlops_desk.monitoring.judging import Judged, drifted_shares, judged_values, threshold_of
 from mlops_desk.monitoring.measuring import Measured, Measurer, reading_name
 from mlops_desk.monitoring.outcome_values import effective_scores_of
+from mlops_desk.monitoring.readings_memory import NO_MEMORY, ReadingsMemory
 from mlops_desk.monitoring.requests import DRIFT_FAMILIES, DRIFTED_SHARE, WHOLE_SEGMENT, Request, requests_of
 from mlops_desk.monitoring.slice_set import Slice, SliceSet, tables_of
 from mlops_desk.monitoring.thresholds import goes_by_chunks
@@ -68,6 +69,7 @@ class SeriesBuilder:
         cache: Cache,
         cancel: CancelToken,
         newest: str | None = None,
+        memory: ReadingsMemory = NO_MEMORY,
     ) -> None:
         self._model = model
         self._monitors = monitors
@@ -82,6 +84,7 @@ class SeriesBuilder:
         self._reference_keys = [chunk.key for chunk in chunks if chunk.split is Split.REFERENCE]
         self._chunk_tables: tuple[Subject, ChunkTables] | None = None
         self._nulls = NullLimits(cache, model.id)
+        self._memory = memory
         self._cache = cache
         self._cancel = cancel
         self._hours = chunk_hours(model)
@@ -107,9 +110,7 @@ class SeriesBuilder:
 
     def values(self, subject: Subject, tell: Callable[[float], None] = lambda _: None) -> list[MetricValue]:
         """The judged values of one subject; `tell` hears which share of the requests is done."""
-        measurer = Measurer(
-            self._model, self._columns, subject.slices, _once(lambda: self._calibrator(subject)), self._wanted
-        )
+        measurer = self._measurer(subject, subject.slices)
         done: set[SeriesKey] = set()
         found: list[MetricValue] = []
         shares: list[Request] = []
@@ -133,6 +134,11 @@ class SeriesBuilder:
         for request in {one.key(None): one for one in reversed(shares)}.values():
             found += self._shares(subject, request, found)
         return found
+
+    def _measurer(self, subject: Subject, slices: SliceSet) -> Measurer:
+        """A measurer of some slices of a subject."""
+        calibrator = _once(lambda: self._calibrator(subject))
+        return Measurer(self._model, self._columns, slices, calibrator, self._wanted, self._memory)
 
     def _calibrator(self, subject: Subject) -> Calibrator:
         """The calibrator of a subject's reference, kept once it is fitted."""
@@ -230,9 +236,7 @@ class SeriesBuilder:
         """Values of a series in the chunks of a reference that is of one chunk only."""
         if self._reference_measurer is None or self._reference_measurer[0] is not subject:
             along = replace(subject.slices, slices=tuple(reference_slices()))
-            calibrator = _once(lambda: self._calibrator(subject))
-            own = Measurer(self._model, self._columns, along, calibrator, self._wanted)
-            self._reference_measurer = (subject, own)
+            self._reference_measurer = (subject, self._measurer(subject, along))
         found = self._reference_measurer[1].measured(request).get(key, ())
         return [None if one is None else one.value for one in found]
 

@@ -132,3 +132,23 @@ def test_range_rates_equal_nannyml(shared):
         return quality.out_of_range_rate(int(outside.sum()), len(values))
 
     assert checked(folder / "expected" / "nannyml_range_rate.csv", tables, found) >= 20
+
+
+def test_values_out_of_a_given_range_are_counted_or_bounded_where_an_end_lies_in_a_cell() -> None:
+    exact = ValueTable(values=np.array([0.0, 1.0, 2.0, 9.0]), counts=np.array([10, 20, 30, 40]), missing=100)
+    found = quality.out_of_given_range_rate(exact, 1.0, 2.0)
+    assert (found.value, found.error_bound) == (50 / 200, 0.0)
+    infinite = ValueTable(values=exact.values, counts=exact.counts, positive_infinite=3, negative_infinite=2)
+    assert quality.out_of_given_range_rate(infinite, 1.0, 2.0).value == 55 / 105
+    cells = ValueTable(
+        values=np.array([0.5, 1.5, 8.0]),
+        counts=np.array([10, 20, 30]),
+        lowers=np.array([0.0, 1.0, 7.0]),
+        uppers=np.array([0.9, 2.0, 9.0]),
+        cells=np.array([3, 4, 9]),
+        squares=np.zeros(3),
+    )
+    found = quality.out_of_given_range_rate(cells, 1.2, 6.0)
+    assert (found.value, found.error_bound) == ((10 + 30 + 10) / 60, 10 / 60)
+    assert quality.out_of_given_range_rate(cells, 1.0, 9.0).error_bound == 0.0
+    assert quality.out_of_given_range_rate(cells, 1.0, 9.0, min_rows=61).value is None
