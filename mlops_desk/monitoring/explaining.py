@@ -111,9 +111,11 @@ def looked_into(
         )
         return look(Case(alert=alert, chunk=chunk, model=model, prepared=prepared, counting=counting))
 
-    broken = {Path(note.place): note.text for note in store.notes(model.id) if note.code == "file_quarantined"}
     with _cache_folder(desk) as folder:
-        return with_files(desk, model, folder, look_at, inputs=find_inputs(desk, model), broken=broken, cancel=cancel)
+        inputs = find_inputs(desk, model, cancel=cancel)
+        left_out = {note.place: note.text for note in store.notes(model.id) if note.code == "file_quarantined"}
+        broken = {file.path: left_out[file.shown] for file in inputs.all if file.shown in left_out}
+        return with_files(desk, model, folder, look_at, inputs=inputs, broken=broken, progress=progress, cancel=cancel)
 
 
 @contextmanager
