@@ -11,10 +11,12 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from mlops_desk.config.object_path import ObjectPath
 from mlops_desk.domain.errors import Cancelled, UserError
@@ -181,54 +183,64 @@ def _pause(seconds: float, cancel: CancelToken) -> None:
 
 
 def _opened(path: ObjectPath, access: ObjectAccess, place: str) -> FileSystem:
-    """The file system of a scheme; where pyarrow was built without it, UserError says so."""
-    from datetime import timedelta
-
-    import pyarrow.fs
-
+    """The file system of a path; where pyarrow was built without it, UserError says so."""
+    account = path.bucket.partition("@")[2].partition(".")[0]
+    if path.scheme == "s3":
+        access = _s3_access(path, access)
     try:
-        if path.scheme == "s3":
-            return _s3(path, access)
-        if path.scheme == "gs":
-            patience = timedelta(seconds=ANSWER_SECONDS)
-            return pyarrow.fs.GcsFileSystem(
-                anonymous=access.anonymous, endpoint_override=_host(access.endpoint), retry_time_limit=patience
-            )
-        account = path.bucket.partition("@")[2].partition(".")[0]
-        return pyarrow.fs.AzureFileSystem(
-            account_name=account,
-            account_key=os.environ.get("AZURE_STORAGE_KEY"),
-            blob_storage_authority=_host(access.endpoint),
-            dfs_storage_authority=_host(access.endpoint),
-        )
+        return _shared(path.scheme, account, access, _surroundings())
     except (ImportError, AttributeError) as error:
         raise UserError(
             f"{place}: this build of pyarrow cannot read {path.scheme}://; copy the files to a folder"
         ) from error
 
 
-def _host(endpoint: str | None) -> str | None:
-    """An endpoint without its scheme."""
-    return None if endpoint is None else endpoint.partition("://")[2].rstrip("/")
+@lru_cache(maxsize=8)
+def _shared(scheme: str, account: str, access: ObjectAccess, _: tuple[object, ...]) -> FileSystem:
+    """One file system for all that ask alike: to make a second one, pyarrow waits until no request of the first is under way."""
+    from datetime import timedelta
+
+    import pyarrow.fs
+
+    host = None if access.endpoint is None else access.endpoint.partition("://")[2].rstrip("/")
+    if scheme == "s3":
+        return pyarrow.fs.S3FileSystem(
+            anonymous=access.anonymous,
+            region=access.region,
+            endpoint_override=access.endpoint,
+            connect_timeout=CONNECT_SECONDS,
+            request_timeout=ANSWER_SECONDS,
+            retry_strategy=pyarrow.fs.AwsStandardS3RetryStrategy(max_attempts=1),
+        )
+    if scheme == "gs":
+        return pyarrow.fs.GcsFileSystem(
+            anonymous=access.anonymous, endpoint_override=host, retry_time_limit=timedelta(seconds=ANSWER_SECONDS)
+        )
+    return pyarrow.fs.AzureFileSystem(
+        account_name=account,
+        account_key=os.environ.get("AZURE_STORAGE_KEY"),
+        blob_storage_authority=host,
+        dfs_storage_authority=host,
+    )
 
 
-def _s3(path: ObjectPath, access: ObjectAccess) -> FileSystem:
-    """S3, or what speaks like it behind an endpoint."""
-    from pyarrow.fs import AwsStandardS3RetryStrategy, S3FileSystem, resolve_s3_region
+def _surroundings() -> tuple[object, ...]:
+    """What of this machine says how stores are reached: when it changes, they are opened anew."""
+    variables = (one for one in os.environ.items() if one[0].startswith(("AWS_", "AZURE_", "GOOGLE_", "CLOUDSDK_")))
+    files = (_aws_file("AWS_CONFIG_FILE", "config"), _aws_file("AWS_SHARED_CREDENTIALS_FILE", "credentials"))
+    return (*sorted(variables), *(file.stat().st_mtime_ns if file.exists() else None for file in files))
+
+
+def _s3_access(path: ObjectPath, access: ObjectAccess) -> ObjectAccess:
+    """How S3, or what speaks like it behind an endpoint, is reached: as desk.toml says, else the environment, else the profile."""
+    from pyarrow.fs import resolve_s3_region
 
     profile = _profile()
     endpoint = access.endpoint or _first_of("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL") or profile.get("endpoint_url")
     region = access.region or _first_of("AWS_REGION", "AWS_DEFAULT_REGION") or profile.get("region")
     if region is None and endpoint is None:
         region = resolve_s3_region(path.bucket)
-    return S3FileSystem(
-        anonymous=access.anonymous,
-        region=region or "us-east-1",
-        endpoint_override=endpoint,
-        connect_timeout=CONNECT_SECONDS,
-        request_timeout=ANSWER_SECONDS,
-        retry_strategy=AwsStandardS3RetryStrategy(max_attempts=1),
-    )
+    return replace(access, endpoint=endpoint, region=region or "us-east-1")
 
 
 def _first_of(*names: str) -> str | None:
