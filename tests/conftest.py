@@ -55,9 +55,7 @@ def s3_endpoint() -> Iterator[str]:
 
 
 @pytest.fixture
-def bucket(
-    s3_endpoint: str, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> Bucket:
+def bucket(s3_endpoint: str, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Bucket:
     """A prefix of a bucket for one test, which the environment leads to."""
     use(monkeypatch, s3_endpoint, tmp_path / "aws")
     monkeypatch.setenv(HOME_VARIABLE, str(tmp_path / "home"))

@@ -18,7 +18,11 @@ from pyarrow.fs import FileSelector, S3FileSystem
 
 BUCKET = "desk-tests"
 STARTED_WITHIN_SECONDS = 60
-CREDENTIALS = {"AWS_ACCESS_KEY_ID": "AKIDTEST", "AWS_SECRET_ACCESS_KEY": "secret-of-the-test", "AWS_REGION": "us-east-1"}
+CREDENTIALS = {
+    "AWS_ACCESS_KEY_ID": "AKIDTEST",
+    "AWS_SECRET_ACCESS_KEY": "secret-of-the-test",
+    "AWS_REGION": "us-east-1",
+}
 
 
 @contextmanager
@@ -28,7 +32,7 @@ def moto_server() -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + STARTED_WITHIN_SECONDS
         while True:
@@ -66,7 +70,7 @@ class Bucket:
     def put_folder(self, folder: Path, below: str) -> None:
         """Every Parquet file of a folder, under its name there."""
         for file in sorted(folder.rglob("*.parquet")):
-            self.put(f"{below}/{file.relative_to(folder).as_posix()}", file.read_bytes())
+            self.put("/".join(filter(None, (below, file.relative_to(folder).as_posix()))), file.read_bytes())
 
     def remove(self, key: str) -> None:
         self.files.delete_file(f"{BUCKET}/{self.prefix}/{key}")
@@ -145,14 +149,19 @@ class Proxy:
                 else:
                     self._pass_on(cut=answer == "cut")
 
-            do_HEAD = do_GET
+            def do_HEAD(self) -> None:
+                self.do_GET()
 
             def _pass_on(self, *, cut: bool) -> None:
                 connection = http.client.HTTPConnection(host)
                 connection.request(self.command, self.path, headers=dict(self.headers))
                 response = connection.getresponse()
                 body = response.read()
-                headers = {name: value for name, value in response.headers.items() if name.lower() not in ("connection", "transfer-encoding")}
+                headers = {
+                    name: value
+                    for name, value in response.headers.items()
+                    if name.lower() not in ("connection", "transfer-encoding")
+                }
                 self._send(response.status, headers, body, cut=cut)
                 connection.close()
 

@@ -140,7 +140,8 @@ class ObjectStore:
 
 def _etag(files: FileSystem, key: str) -> str:
     with files.open_input_stream(key) as stream:
-        return str((stream.metadata() or {}).get(b"ETag", b"").decode("ascii", "replace")).strip('"')
+        name: bytes = (stream.metadata() or {}).get("ETag", b"")
+        return name.decode("ascii", "replace").strip('"')
 
 
 def _awaited(work: Callable[[], Result], cancel: CancelToken) -> Result:

@@ -1,6 +1,7 @@
 """Logs in an object store are evaluated to the same values as the same files in a folder, whatever arrives, is rewritten or goes away."""
 
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from mlops_desk.domain.errors import Cancelled
 from mlops_desk.domain.progress import CancelToken, Progress
 from mlops_desk.monitoring.inputs import COPIES, find_inputs
 from mlops_desk.warehouse import object_listing
+from mlops_desk.warehouse.discovery import SourceFile
 from tests.monitoring.desks import (
     BY_PATH,
     BY_PERIOD,
@@ -32,6 +34,7 @@ from tests.monitoring.desks import (
 from tests.s3 import BUCKET, Bucket, Proxy, use
 
 DAYS = 9
+LONG_SECONDS = 60.0
 
 
 @pytest.fixture(autouse=True)
@@ -107,7 +110,9 @@ def test_only_what_is_new_or_rewritten_is_fetched_and_what_is_gone_leaves_no_tra
     assert f"{DAYS - 1:02}.parquet" not in {copy.name for copy in copies(far)}
 
 
-def test_a_full_run_reads_the_copies(far: Path, bucket: Bucket, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_full_run_reads_the_copies(
+    far: Path, bucket: Bucket, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     run(far)
     before = kept(far)
     with Proxy(bucket.endpoint) as proxy:
@@ -132,18 +137,35 @@ def test_an_object_that_is_rewritten_within_its_second_is_seen(
 ) -> None:
     monkeypatch.setattr(object_listing, "YOUNG_SECONDS", 1e9)
     name = f"{DAYS - 1:02}.parquet"
-    table = pq.read_table(local / "logs" / name)
-    run(far)
-    swapped = table.set_column(table.schema.get_field_index("age"), "age", pa.array(table["age"].to_pylist()[::-1]))
-    pq.write_table(swapped, local / "logs" / name)
-    body = (local / "logs" / name).read_bytes()
+    first, second = pq.read_table(local / "logs" / name), pq.read_table(write_day(local / "other", DAYS - 1, seed=1))
+    bodies = []
+    for table in (first, second):
+        pq.write_table(
+            table.drop_columns(["x", "kind", "version", "score"]),
+            local / "one.parquet",
+            use_dictionary=False,
+            compression="none",
+        )
+        bodies.append((local / "one.parquet").read_bytes())
+    assert len(bodies[0]) == len(bodies[1])
     desk = read_desk(far)
-    model = desk.models[0]
-    before = {file.shown: file for file in find_inputs(desk, model).log}
-    bucket.put(f"logs/{name}", body)
-    after = {file.shown: file for file in find_inputs(desk, model).log}
-    changed = [name for name, file in after.items() if file.fingerprint != before[name].fingerprint]
-    assert changed == [f"{bucket.url}/logs/{name}"]
+
+    def seen() -> SourceFile:
+        (found,) = [file for file in find_inputs(desk, desk.models[0]).log if file.path.name == name]
+        return found
+
+    while True:  # until both are written in one second
+        bucket.put(f"logs/{name}", bodies[0])
+        before = seen()
+        bucket.put(f"logs/{name}", bodies[1])
+        if seen().modified == before.modified:
+            break
+    assert seen().size == before.size
+    assert seen().fingerprint != before.fingerprint
+    run(far)
+    (copy,) = [copy for copy in copies(far) if copy.name == name]
+    assert copy.read_bytes() == bodies[1]
+    bucket.put(f"logs/{name}", bodies[0])
     assert run(far).changed
 
 
@@ -209,6 +231,7 @@ def test_two_hundred_small_objects(tmp_path: Path, bucket: Bucket) -> None:
 def test_a_cancel_ends_a_fetch_at_once_and_the_next_run_goes_on(
     far: Path, bucket: Bucket, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    monkeypatch.setattr("mlops_desk.warehouse.object_store.ANSWER_SECONDS", LONG_SECONDS)
     stuck = f"{DAYS - 1:02}.parquet"
 
     def answer(method: str, path: str) -> str | None:
@@ -223,8 +246,10 @@ def test_a_cancel_ends_a_fetch_at_once_and_the_next_run_goes_on(
             if f"{whole} of" in one.stage and proxy.hanging.is_set():
                 token.cancel()
 
+        began = time.monotonic()
         with pytest.raises(Cancelled):
             run(far, cancel=token, progress=watched)
+        assert time.monotonic() - began < LONG_SECONDS / 2, "nobody waits for what hangs"
         assert len(copies(far)) == whole
         assert not any((far / COPIES / ".unfinished").iterdir())
         proxy.answer = lambda method, path: None
@@ -303,7 +328,8 @@ def test_what_is_not_there_is_told_by_its_key(far: Path, bucket: Bucket, fault: 
 
 
 @pytest.mark.parametrize(
-    ("method", "status", "words"), [("GET", 403, "access to s3://"), ("HEAD", 403, "access to s3://"), ("GET", 301, "another region")]
+    ("method", "status", "words"),
+    [("GET", 403, "access to s3://"), ("HEAD", 403, "access to s3://"), ("GET", 301, "another region")],
 )
 def test_what_a_store_refuses_is_told_with_the_way_out(
     far: Path, bucket: Bucket, method: str, status: int, words: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -362,7 +388,7 @@ def test_endpoint_region_and_profile_come_from_desk_toml_or_the_usual_files(
         assert "Credential=AKIDTEAM/" in proxy.authorizations[-1]
         assert "/eu-west-3/s3/" in proxy.authorizations[-1]
         file = far / "desk.toml"
-        text = file.read_text().replace("/logs\"\n", f'/logs"\nregion = "ap-south-1"\nendpoint = "{proxy.endpoint}"\n')
+        text = file.read_text().replace('/logs"\n', f'/logs"\nregion = "ap-south-1"\nendpoint = "{proxy.endpoint}"\n')
         file.write_text(text)
         trust.trust(read_desk(far))
         (tmp_path / "aws" / "config").write_text("[profile team]\nendpoint_url = http://127.0.0.1:9\n")
