@@ -154,7 +154,8 @@ class Proxy:
 
             def _pass_on(self, *, cut: bool) -> None:
                 connection = http.client.HTTPConnection(host)
-                connection.request(self.command, self.path, headers=dict(self.headers))
+                path = re.sub("^http://[^/]*", "", self.path)  # a proxy of the system is asked with the whole address
+                connection.request(self.command, path, headers={**self.headers, "Host": host})
                 response = connection.getresponse()
                 body = response.read()
                 headers = {

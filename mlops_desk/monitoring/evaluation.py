@@ -19,7 +19,7 @@ from mlops_desk.domain.model import Desk, Model
 from mlops_desk.domain.progress import CancelToken, Progress, ProgressSink, never_back, no_progress
 from mlops_desk.domain.slicing import Split
 from mlops_desk.domain.threshold import Alert, AlertState
-from mlops_desk.monitoring.inputs import COPIES, Inputs, find_inputs
+from mlops_desk.monitoring.inputs import COPIES, Inputs, find_inputs, reads_objects
 from mlops_desk.store.archive import Store
 from mlops_desk.store.lock import WorkspaceLock
 
@@ -86,6 +86,8 @@ def _evaluated(
     """The outcome of one model."""
     started = time.monotonic()
     try:
+        if reads_objects(model):
+            progress(Progress(stage="listing objects", share=0.0))
         inputs = find_inputs(desk, model, cancel=cancel)
         last = store.last_evaluation(model.id)
         if not full and last is not None and last.inputs_hash == inputs.digest and _is_settled(model, store):

@@ -27,7 +27,7 @@ from mlops_desk.warehouse.object_store import ObjectStore
 if TYPE_CHECKING:
     from pyarrow.lib import NativeFile
 
-BLOCK_BYTES = 8 * 2**20
+BLOCK_BYTES = 4 * 2**20
 FETCHES = 8
 """Blocks under way at once; as many of them are in memory."""
 SPARED_BYTES = 200_000_000

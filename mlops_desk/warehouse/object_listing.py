@@ -25,7 +25,7 @@ YOUNG_SECONDS = 3.0
 ASKED_AT_ONCE = 8
 AWKWARD = re.compile(r'[\x00-\x1f<>:"\\|?*\[\]]|[. ]$')
 """What a part of a file's name cannot hold on some system, or means a pattern to the engine."""
-LONGEST_NAME_BYTES = 200
+LONGEST_NAME_BYTES = 150
 
 
 def find_objects(

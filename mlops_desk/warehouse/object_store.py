@@ -33,6 +33,8 @@ ANSWER_SECONDS = 20.0
 ATTEMPTS = 4
 FIRST_PAUSE_SECONDS = 0.25
 """Before the second attempt; each later pause is twice as long."""
+PREFIXES = ("AWS_", "AZURE_", "GOOGLE_", "CLOUDSDK_")
+"""Of environment variables that say how the clouds are reached."""
 TRANSIENT = re.compile(
     r"NETWORK_CONNECTION|SLOW_DOWN|SERVICE_UNAVAILABLE|INTERNAL_FAILURE|REQUEST_TIMEOUT|THROTTLING|HTTP status (429|5\d\d)"
     r"|Unavailable|DeadlineExceeded|timed? ?out|Connection reset|expected .* bytes",
@@ -205,7 +207,10 @@ def _shared(scheme: str, account: str, access: ObjectAccess, _: tuple[object, ..
 
     host = None if access.endpoint is None else access.endpoint.partition("://")[2].rstrip("/")
     if scheme == "s3":
+        authorities = _first_of("AWS_CA_BUNDLE")
         return pyarrow.fs.S3FileSystem(
+            proxy_options=_proxy(access.endpoint or "https://amazonaws.com"),
+            **({} if authorities is None else {"tls_ca_file_path": authorities}),
             anonymous=access.anonymous,
             region=access.region,
             endpoint_override=access.endpoint,
@@ -225,9 +230,18 @@ def _shared(scheme: str, account: str, access: ObjectAccess, _: tuple[object, ..
     )
 
 
+def _proxy(endpoint: str) -> str | None:
+    """The proxy of this machine for an address, by HTTPS_PROXY, HTTP_PROXY and NO_PROXY or the system's settings; None where there is none."""
+    from urllib.parse import urlsplit
+    from urllib.request import getproxies, proxy_bypass
+
+    parts = urlsplit(endpoint)
+    return None if proxy_bypass(parts.netloc) else getproxies().get(parts.scheme)
+
+
 def _surroundings() -> tuple[object, ...]:
     """What of this machine says how stores are reached: when it changes, they are opened anew."""
-    variables = (one for one in os.environ.items() if one[0].startswith(("AWS_", "AZURE_", "GOOGLE_", "CLOUDSDK_")))
+    variables = (one for one in os.environ.items() if one[0].startswith(PREFIXES) or one[0].upper().endswith("_PROXY"))
     files = (_aws_file("AWS_CONFIG_FILE", "config"), _aws_file("AWS_SHARED_CREDENTIALS_FILE", "credentials"))
     return (*sorted(variables), *(file.stat().st_mtime_ns if file.exists() else None for file in files))
 

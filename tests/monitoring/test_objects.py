@@ -434,3 +434,19 @@ def test_models_share_copies_and_each_keeps_what_it_needs(local: Path, far: Path
     trust.trust(read_desk(far))
     run(far, full=True)
     assert {one.name for one in (far / COPIES).glob("*.needed")} == {"m.needed"}
+
+
+def test_the_proxy_of_this_machine_is_used_where_it_is_meant(
+    far: Path, bucket: Bucket, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with Proxy(bucket.endpoint) as proxy:
+        use(monkeypatch, "http://storage.invalid", tmp_path / "aws")
+        monkeypatch.setenv("http_proxy", proxy.endpoint)
+        monkeypatch.setenv("no_proxy", "elsewhere.example")
+        assert run(far).failure is None
+        assert any("storage.invalid" in path for _, path in proxy.requests)
+        monkeypatch.setenv("no_proxy", "storage.invalid")
+        monkeypatch.setattr("mlops_desk.warehouse.object_store.FIRST_PAUSE_SECONDS", 0.001)
+        failure = run(far).failure
+        assert failure is not None
+        assert "does not answer as it should" in failure
