@@ -231,7 +231,7 @@ def test_two_hundred_small_objects(tmp_path: Path, bucket: Bucket) -> None:
 def test_a_cancel_ends_a_fetch_at_once_and_the_next_run_goes_on(
     far: Path, bucket: Bucket, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("mlops_desk.warehouse.object_store.ANSWER_SECONDS", LONG_SECONDS)
+    monkeypatch.setattr("mlops_desk.warehouse.object_systems.ANSWER_SECONDS", LONG_SECONDS)
     stuck = f"{DAYS - 1:02}.parquet"
 
     def answer(method: str, path: str) -> str | None:
@@ -280,7 +280,7 @@ def test_a_store_that_does_not_answer_is_waited_for_only_so_long(
     far: Path, bucket: Bucket, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("mlops_desk.warehouse.object_store.FIRST_PAUSE_SECONDS", 0.001)
-    monkeypatch.setattr("mlops_desk.warehouse.object_store.ANSWER_SECONDS", 1.0)
+    monkeypatch.setattr("mlops_desk.warehouse.object_systems.ANSWER_SECONDS", 1.0)
     with Proxy(bucket.endpoint, lambda method, path: "hang") as proxy:
         use(monkeypatch, proxy.endpoint, tmp_path / "aws")
         failure = run(far).failure

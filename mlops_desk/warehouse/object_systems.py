@@ -1,0 +1,136 @@
+"""The file systems of pyarrow.fs behind object stores, as desk.toml and this machine say that they are reached.
+
+Credentials come from where each cloud's own tools look (environment, profile files, the machine's role); the region and the endpoint of S3
+from desk.toml, AWS_REGION, AWS_ENDPOINT_URL or the profile.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from mlops_desk.config.object_path import ObjectPath
+from mlops_desk.domain.errors import UserError
+from mlops_desk.domain.model import ObjectAccess
+
+if TYPE_CHECKING:
+    from pyarrow.fs import FileSystem
+
+CONNECT_SECONDS = 5.0
+ANSWER_SECONDS = 10.0
+"""How long to wait for a connection, and for an answer that does not go on."""
+PREFIXES = ("AWS_", "AZURE_", "GOOGLE_", "CLOUDSDK_")
+"""Of environment variables that say how the clouds are reached."""
+
+
+def file_system(path: ObjectPath, access: ObjectAccess, place: str) -> FileSystem:
+    """The file system of a path; where pyarrow was built without it, UserError says so."""
+    account = path.bucket.partition("@")[2].partition(".")[0]
+    if path.scheme == "s3":
+        access = _s3_access(path, access)
+    try:
+        return _shared(path.scheme, account, access, _surroundings())
+    except (ImportError, AttributeError) as error:
+        raise UserError(
+            f"{place}: this build of pyarrow cannot read {path.scheme}://; copy the files to a folder"
+        ) from error
+
+
+@lru_cache(maxsize=8)
+def _shared(scheme: str, account: str, access: ObjectAccess, _: tuple[object, ...]) -> FileSystem:
+    """One file system for all that ask alike: to make a second one, pyarrow waits until no request of the first is under way."""
+    from datetime import timedelta
+
+    import pyarrow.fs
+
+    host = None if access.endpoint is None else access.endpoint.partition("://")[2].rstrip("/")
+    if scheme == "s3":
+        authorities = _first_of("AWS_CA_BUNDLE")
+        return pyarrow.fs.S3FileSystem(
+            proxy_options=_proxy(access.endpoint or "https://amazonaws.com"),
+            **({} if authorities is None else {"tls_ca_file_path": authorities}),
+            anonymous=access.anonymous,
+            region=access.region,
+            endpoint_override=access.endpoint,
+            connect_timeout=CONNECT_SECONDS,
+            request_timeout=ANSWER_SECONDS,
+            retry_strategy=pyarrow.fs.AwsStandardS3RetryStrategy(max_attempts=1),
+        )
+    if scheme == "gs":
+        return pyarrow.fs.GcsFileSystem(
+            anonymous=access.anonymous, endpoint_override=host, retry_time_limit=timedelta(seconds=ANSWER_SECONDS)
+        )
+    return pyarrow.fs.AzureFileSystem(
+        account_name=account,
+        account_key=os.environ.get("AZURE_STORAGE_KEY"),
+        blob_storage_authority=host,
+        dfs_storage_authority=host,
+    )
+
+
+def _proxy(endpoint: str) -> str | None:
+    """The proxy of this machine for an address, by HTTPS_PROXY, HTTP_PROXY and NO_PROXY or the system's settings; None where there is none."""
+    from urllib.parse import urlsplit
+    from urllib.request import getproxies, proxy_bypass
+
+    parts = urlsplit(endpoint)
+    return None if proxy_bypass(parts.netloc) else getproxies().get(parts.scheme)
+
+
+def _surroundings() -> tuple[object, ...]:
+    """What of this machine says how stores are reached: when it changes, they are opened anew."""
+    variables = (one for one in os.environ.items() if one[0].startswith(PREFIXES) or one[0].upper().endswith("_PROXY"))
+    files = (_aws_file("AWS_CONFIG_FILE", "config"), _aws_file("AWS_SHARED_CREDENTIALS_FILE", "credentials"))
+    return (*sorted(variables), *(file.stat().st_mtime_ns if file.exists() else None for file in files))
+
+
+def _s3_access(path: ObjectPath, access: ObjectAccess) -> ObjectAccess:
+    """How S3, or what speaks like it behind an endpoint, is reached: as desk.toml says, else the environment, else the profile."""
+    from pyarrow.fs import resolve_s3_region
+
+    endpoint = s3_endpoint(access)
+    region = access.region or _first_of("AWS_REGION", "AWS_DEFAULT_REGION") or _profile().get("region")
+    if region is None and endpoint is None:
+        region = resolve_s3_region(path.bucket)
+    return replace(access, endpoint=endpoint, region=region or "us-east-1")
+
+
+def s3_endpoint(access: ObjectAccess) -> str | None:
+    """The address of a server other than Amazon's own."""
+    named = access.endpoint or _first_of("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
+    return named or _profile().get("endpoint_url")
+
+
+def _first_of(*names: str) -> str | None:
+    return next((value for name in names if (value := os.environ.get(name))), None)
+
+
+def _aws_file(variable: str, name: str) -> Path:
+    return Path(os.environ.get(variable) or Path("~/.aws", name)).expanduser()
+
+
+def _profile() -> dict[str, str]:
+    """What the configuration file of AWS says of the profile in use, and nothing where it cannot be read."""
+    from configparser import ConfigParser, Error
+
+    name = _first_of("AWS_PROFILE", "AWS_DEFAULT_PROFILE") or "default"
+    parser = ConfigParser(interpolation=None, strict=False)
+    try:
+        parser.read(_aws_file("AWS_CONFIG_FILE", "config"), encoding="utf-8")
+    except (Error, UnicodeDecodeError):
+        return {}
+    section = name if name == "default" else f"profile {name}"
+    return dict(parser[section]) if parser.has_section(section) else {}
+
+
+def has_s3_credentials() -> bool:
+    """Whether anything on this machine names credentials for S3, as far as can be seen without asking for them."""
+    named = _first_of(
+        "AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    )  # fmt: skip
+    return named is not None or _aws_file("AWS_SHARED_CREDENTIALS_FILE", "credentials").exists()
