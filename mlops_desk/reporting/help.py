@@ -1,4 +1,4 @@
-"""The help pages of resources/help: one for each metric id, and guides to what metrics have in common.
+"""The help pages of resources/help: one for each metric id, and guides to what they have in common.
 
 A page is Markdown of a fixed shape: `# Name`, one paragraph that says what it is, and `##` sections; of a metric those of METRIC_SECTIONS,
 in that order. The first line of "How to read it" states range and direction in the words of `range_line`.
@@ -25,7 +25,14 @@ METRIC_SECTIONS = (
     "Conventions",
     "Source",
 )
-GUIDES = ("calibrated-thresholds", "error-bounds", "conventions", "labels-and-estimates", "fairness-reading")
+GUIDES = (
+    "calibrated-thresholds",
+    "error-bounds",
+    "conventions",
+    "labels-and-estimates",
+    "fairness-reading",
+    "object-stores",
+)
 """Pages that are of no single metric."""
 _NAME = re.compile(r"[a-z0-9]+(?:[_-][a-z0-9]+)*")
 _DIRECTIONS = {

@@ -37,7 +37,7 @@ def refusal(url: str, path: ObjectPath, access: ObjectAccess, text: str) -> str:
         return f"no credentials for {url} are found: set {known} in the environment, or log in with the cloud's own command"
     if "NO_SUCH_BUCKET" in text:
         return f"there is no bucket {path.bucket}{where}: mend the path"
-    if re.search(r"ACCESS_DENIED|HTTP status (401|403)|PermissionDenied", text):
+    if re.search(r"ACCESS_DENIED|HTTP status (401|403)|PERMISSION_DENIED|AuthorizationPermissionMismatch", text):
         if path.scheme == "s3" and not access.anonymous and not has_s3_credentials():
             return (
                 f"{url} may not be read without credentials, and none are found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY,"
@@ -45,9 +45,12 @@ def refusal(url: str, path: ObjectPath, access: ObjectAccess, text: str) -> str:
             )
         return f"access to {url} is denied: the credentials in use must be allowed to list the bucket and to read its objects"
     if re.search(
-        r"INVALID_ACCESS_KEY_ID|SIGNATURE_DOES_NOT_MATCH|UNRECOGNIZED_CLIENT|INVALID_CLIENT_TOKEN|ExpiredToken", text
+        r"INVALID_ACCESS_KEY_ID|SIGNATURE_DOES_NOT_MATCH|UNRECOGNIZED_CLIENT|INVALID_CLIENT_TOKEN|ExpiredToken"
+        r"|AuthorizationFailure|AuthenticationFailed",
+        text,
     ):
-        return f"the credentials for {url} are refused ({said}): renew them in the environment or in ~/.aws"
+        where = " or in ~/.aws" if path.scheme == "s3" else ""
+        return f"the credentials for {url} are refused ({said}): renew them in the environment{where}"
     if "REQUEST_TIME_TOO_SKEWED" in text:
         return f"{url}: the store refuses the clock of this machine: set it right"
     if re.search(r"HTTP status 301|PermanentRedirect|AuthorizationHeaderMalformed", text):

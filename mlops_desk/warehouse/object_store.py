@@ -110,6 +110,8 @@ class ObjectStore:
             try:
                 return _awaited(work, self._cancel)
             except OSError as error:
+                if str(error).startswith("No such file or directory"):  # as the client of gs says it
+                    raise FileNotFoundError(str(error)) from error
                 if not is_transient(str(error)) or time.monotonic() - began > PATIENCE_SECONDS:
                     raise
             _pause(FIRST_PAUSE_SECONDS * 2 ** (attempt - 1), self._cancel)

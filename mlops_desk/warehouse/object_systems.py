@@ -29,11 +29,11 @@ PREFIXES = ("AWS_", "AZURE_", "GOOGLE_", "CLOUDSDK_")
 
 def file_system(path: ObjectPath, access: ObjectAccess, place: str) -> FileSystem:
     """The file system of a path; where pyarrow was built without it, UserError says so."""
-    account = path.bucket.partition("@")[2].partition(".")[0]
+    host = path.bucket.partition("@")[2]
     if path.scheme == "s3":
         access = _s3_access(path, access)
     try:
-        return _shared(path.scheme, account, access, _surroundings())
+        return _shared(path.scheme, host, access, _surroundings())
     except (ImportError, AttributeError) as error:
         raise UserError(
             f"{place}: this build of pyarrow cannot read {path.scheme}://; copy the files to a folder"
@@ -41,13 +41,12 @@ def file_system(path: ObjectPath, access: ObjectAccess, place: str) -> FileSyste
 
 
 @lru_cache(maxsize=8)
-def _shared(scheme: str, account: str, access: ObjectAccess, _: tuple[object, ...]) -> FileSystem:
+def _shared(scheme: str, host: str, access: ObjectAccess, _: tuple[object, ...]) -> FileSystem:
     """One file system for all that ask alike: to make a second one, pyarrow waits until no request of the first is under way."""
     from datetime import timedelta
 
     import pyarrow.fs
 
-    host = None if access.endpoint is None else access.endpoint.partition("://")[2].rstrip("/")
     if scheme == "s3":
         authorities = _first_of("AWS_CA_BUNDLE")
         return pyarrow.fs.S3FileSystem(
@@ -60,15 +59,23 @@ def _shared(scheme: str, account: str, access: ObjectAccess, _: tuple[object, ..
             request_timeout=ANSWER_SECONDS,
             retry_strategy=pyarrow.fs.AwsStandardS3RetryStrategy(max_attempts=1),
         )
+    spoken, address = (access.endpoint.rstrip("/") if access.endpoint else "://").split("://")
     if scheme == "gs":
         return pyarrow.fs.GcsFileSystem(
-            anonymous=access.anonymous, endpoint_override=host, retry_time_limit=timedelta(seconds=ANSWER_SECONDS)
+            anonymous=access.anonymous,
+            scheme=spoken or None,
+            endpoint_override=address or None,
+            retry_time_limit=timedelta(seconds=ANSWER_SECONDS),
         )
+    account, domain = host.split(".", maxsplit=1)[0], ".".join(host.split(".")[2:])
     return pyarrow.fs.AzureFileSystem(
         account_name=account,
         account_key=os.environ.get("AZURE_STORAGE_KEY"),
-        blob_storage_authority=host,
-        dfs_storage_authority=host,
+        sas_token=os.environ.get("AZURE_STORAGE_SAS_TOKEN"),
+        blob_storage_authority=address or (f".blob.{domain}" if domain else None),
+        dfs_storage_authority=address or (f".dfs.{domain}" if domain else None),
+        blob_storage_scheme=spoken or None,
+        dfs_storage_scheme=spoken or None,
     )
 
 
