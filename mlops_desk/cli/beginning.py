@@ -74,8 +74,9 @@ def _tell_alerts(terminal: Terminal, workspace: Workspace, name: str, alerts: Se
 
 def init(call: Call) -> int:
     """Writes a desk.toml for prediction logs, and says why it reads as it does."""
+    from mlops_desk import trust
     from mlops_desk.operations.dropped import parts_of_typed
-    from mlops_desk.operations.guess import proposal, refuse_existing, trust_named_objects, write_proposal
+    from mlops_desk.operations.guess import proposal, refuse_existing, write_proposal
 
     arguments, terminal = call.arguments, call.terminal
     folder = Path(arguments.folder).expanduser().absolute()
@@ -84,7 +85,6 @@ def init(call: Call) -> int:
     parts = parts_of_typed(folder, arguments.logs, arguments.reference or (), arguments.labels or ())
     made = interruptible(terminal, lambda cancel: proposal(folder, parts, task, cancel, progress=terminal.progress))
     desk = write_proposal(folder, made)
-    agreed = trust_named_objects(desk)
     for what, paths in parts.named:
         if paths:
             terminal.line(f"{what}: {', '.join(paths)}")
@@ -96,7 +96,7 @@ def init(call: Call) -> int:
         terminal.warning(remark)
     terminal.line()
     terminal.line(f"written: {desk.file}")
-    if agreed:
+    if trust.runnable_parts(desk):
         terminal.line(
             f"trusted to read what you named ({program_word()} trust --revoke {shell_word(folder)} takes it back)"
         )

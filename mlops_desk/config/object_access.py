@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from mlops_desk.config.object_path import CREDENTIALS, is_object_path, object_path_trouble
 from mlops_desk.config.table import Table
-from mlops_desk.domain.model import ObjectAccess
+from mlops_desk.domain.model import Logs, ObjectAccess
 
 ACCESS_KEYS = ("region", "endpoint", "anonymous")
 SECRET_KEYS = frozenset(
@@ -34,19 +34,34 @@ def paths(table: Table, example: str) -> tuple[str, ...]:
     return found
 
 
-def object_access(table: Table, paths: Sequence[str], logs: ObjectAccess) -> ObjectAccess:
-    """How the object stores of a section's paths are reached; what it does not say holds as in the logs."""
+def schemes_of(paths: Sequence[str]) -> set[str]:
+    """The schemes of those paths that have one, in small letters."""
+    return {path.partition("://")[0].lower() for path in paths if is_object_path(path)}
+
+
+def inherited(logs: Logs, paths: Sequence[str]) -> ObjectAccess:
+    """How the stores of paths are reached where nothing stands beside them: as those of the logs, if they are of the same kind."""
+    return logs.access if schemes_of(paths) <= schemes_of(logs.paths) else ObjectAccess()
+
+
+def object_access(table: Table, paths: Sequence[str], otherwise: ObjectAccess) -> ObjectAccess:
+    """How the object stores of a section's paths are reached; `otherwise` says what it does not."""
     remote = any(is_object_path(path) for path in paths)
     for key in ACCESS_KEYS:
         if key in table and not remote:
             raise table.error(key, "is only for paths in an object store, such as s3://bucket/logs: leave it out")
     if not remote:
         return ObjectAccess()
-    endpoint = table.text("endpoint", logs.endpoint)
+    schemes = schemes_of(paths)
+    if "region" in table and "s3" not in schemes:
+        raise table.error("region", "is only for s3://: leave it out")
+    if "anonymous" in table and not schemes & {"s3", "gs"}:
+        raise table.error("anonymous", "is only for s3:// and gs://: set AZURE_STORAGE_SAS_TOKEN in the environment")
+    endpoint = table.text("endpoint", otherwise.endpoint)
     if endpoint is not None and not _ENDPOINT.fullmatch(endpoint):
         raise table.error("endpoint", 'must be an address such as "https://storage.example.com:9000"')
     return ObjectAccess(
-        region=table.text("region", logs.region),
+        region=table.text("region", otherwise.region),
         endpoint=endpoint,
-        anonymous=table.flag("anonymous", logs.anonymous),
+        anonymous=table.flag("anonymous", otherwise.anonymous),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from mlops_desk.config import values
-from mlops_desk.config.object_access import ACCESS_KEYS, object_access, paths, refuse_secrets
+from mlops_desk.config.object_access import ACCESS_KEYS, inherited, object_access, paths, refuse_secrets
 from mlops_desk.config.table import Table
 from mlops_desk.domain.metric import Direction
 from mlops_desk.domain.model import EXPECTED_TYPES, BusinessMetric, Expectation, Labels, Logs, ObjectAccess, Reference
@@ -47,8 +47,8 @@ def logs(model: Table) -> Logs:
     return Logs(paths=found, filter=table.text("filter", None), access=object_access(table, found, ObjectAccess()))
 
 
-def reference(model: Table, columns: ColumnRoles, timezone: str, access: ObjectAccess) -> Reference:
-    """What the analysis is compared with; `access` is how the logs are reached."""
+def reference(model: Table, columns: ColumnRoles, timezone: str, logs: Logs) -> Reference:
+    """What the analysis is compared with."""
     refuse_secrets(model, "reference")
     table = model.required_table("reference", REFERENCE_KEYS, '[models.reference] with path = "reference.parquet"')
     if "to" in table and "from" not in table:
@@ -57,11 +57,11 @@ def reference(model: Table, columns: ColumnRoles, timezone: str, access: ObjectA
     if chosen in ("from", "rolling") and columns.timestamp is None:
         raise table.error(chosen, "needs to know the times of the rows: name the column in columns.timestamp")
     if chosen != "path":
-        object_access(table, (), access)
+        object_access(table, (), ObjectAccess())
     match chosen:
         case "path":
             found = paths(table, "")
-            return Reference(paths=found, access=object_access(table, found, access))
+            return Reference(paths=found, access=object_access(table, found, inherited(logs, found)))
         case "from":
             start, end = _between(table, timezone)
             return Reference(start=start, end=end)
@@ -88,8 +88,8 @@ def _between(table: Table, timezone: str) -> tuple[datetime, datetime]:
     return start, end
 
 
-def labels(model: Table, columns: ColumnRoles, access: ObjectAccess) -> Labels | None:
-    """Ground truth that arrives late, where the model has any; `access` is how the logs are reached."""
+def labels(model: Table, columns: ColumnRoles, logs: Logs) -> Labels | None:
+    """Ground truth that arrives late, where the model has any."""
     refuse_secrets(model, "labels")
     table = model.table("labels", LABELS_KEYS)
     if table is None:
@@ -99,7 +99,7 @@ def labels(model: Table, columns: ColumnRoles, access: ObjectAccess) -> Labels |
         paths=where,
         key=table.required_text("key", 'key = "id"'),
         target=table.required_text("target", 'target = "label"'),
-        access=object_access(table, where, access),
+        access=object_access(table, where, inherited(logs, where)),
     )
     if columns.id is None:
         raise table.error("key", "has nothing to be joined to: name the log's column of ids in columns.id")

@@ -14,9 +14,10 @@ from msgspec.structs import asdict
 
 from mlops_desk.config import sections
 from mlops_desk.config.desk_file import FILE_NAME, HISTORY_DAYS, parse_desk
+from mlops_desk.config.object_access import inherited, schemes_of
 from mlops_desk.config.values import SECONDS
 from mlops_desk.domain.errors import UserError
-from mlops_desk.domain.model import Expectation, Model, ObjectAccess, Reference
+from mlops_desk.domain.model import Expectation, Logs, Model, ObjectAccess, Reference
 from mlops_desk.domain.monitor import Monitor
 from mlops_desk.domain.retraining import Gate, HttpCall, RetrainingSpec, RunEnvironment, TriggerSpec
 from mlops_desk.domain.schema import Column, ColumnRoles
@@ -89,13 +90,14 @@ def _model(draft: ModelDraft) -> Iterator[str]:
     model = draft.model
     yield "[[models]]"
     yield from _pairs(id=model.id, name=model.name, task=model.task)
-    access = model.logs.access
-    reached = _changed(access, ObjectAccess())
+    reached = _changed(model.logs.access, ObjectAccess())
     yield from _section("logs", path=_paths(model.logs.paths), **reached, filter=model.logs.filter)
-    yield from _section("reference", **_reference(model.reference, access))
+    yield from _section("reference", **_reference(model.reference, model.logs))
     if model.labels is not None:
         labels = model.labels
-        reached = _changed(labels.access, access) if labels.access != ObjectAccess() else {}
+        reached = (
+            _changed(labels.access, inherited(model.logs, labels.paths)) if labels.access != ObjectAccess() else {}
+        )
         yield from _section("labels", path=_paths(labels.paths), **reached, key=labels.key, target=labels.target)
     yield from _columns(model.columns, draft.columns)
     yield from _section("chunks", **_chunks(model.chunks))
@@ -135,8 +137,13 @@ def _workshop(model: Model) -> Iterator[str]:
         yield from _section("gate", **_gate(model.gate))
 
 
-def _reference(reference: Reference, logs: ObjectAccess) -> dict[str, object]:
-    reached = _changed(reference.access, logs) if reference.access != ObjectAccess() else {}
+def _reached(access: ObjectAccess, paths: Sequence[str], logs: Logs) -> dict[str, object]:
+    """What must be said of how the stores of paths are reached; nothing of files."""
+    return _changed(access, inherited(logs, paths)) if schemes_of(paths) else {}
+
+
+def _reference(reference: Reference, logs: Logs) -> dict[str, object]:
+    reached = _changed(reference.access, inherited(logs, reference.paths)) if reference.access != ObjectAccess() else {}
     return {
         "path": _paths(reference.paths) if reference.paths else None,
         **reached,

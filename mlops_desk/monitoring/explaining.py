@@ -21,7 +21,7 @@ from mlops_desk.domain.metric import Family
 from mlops_desk.domain.model import Desk, Model
 from mlops_desk.domain.monitor import Monitor
 from mlops_desk.domain.periods import in_local
-from mlops_desk.domain.progress import CancelToken, ProgressSink
+from mlops_desk.domain.progress import CancelToken, ProgressSink, never_back
 from mlops_desk.domain.schema import INTERSECTION, Task
 from mlops_desk.domain.slicing import Chunk, Split
 from mlops_desk.domain.threshold import Alert
@@ -94,6 +94,7 @@ def looked_into(
 ) -> Result:
     """What a look into an alert finds; raises UserError where its chunk is gone or cannot be read, WorkspaceBusy."""
     model = desk.model(alert.model)
+    progress = never_back(progress)
     chunk = next((one for one in store.chunks(model.id, Split.ANALYSIS) if one.key == alert.last_chunk), None)
     if chunk is None:
         raise UserError(f"alert {alert.id}: the log has no rows of its chunk {alert.last_chunk} any more")

@@ -67,8 +67,8 @@ def find_inputs(desk: Desk, model: Model, *, agreed: bool = False, cancel: Cance
     place = f"{desk.file}: models.{model.id}"
     reference = found("reference", model.reference.paths, model.reference.access)
     labels = found("labels", model.labels.paths, model.labels.access) if model.labels else ()
-    apart = {file.path for file in (*reference, *labels)}
-    log = tuple(file for file in found("logs", model.logs.paths, model.logs.access) if file.path not in apart)
+    apart = {file.shown for file in (*reference, *labels)}
+    log = tuple(file for file in found("logs", model.logs.paths, model.logs.access) if file.shown not in apart)
     if not log:
         paths = ", ".join(model.logs.paths)
         raise UserError(

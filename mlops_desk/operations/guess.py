@@ -325,19 +325,17 @@ def refuse_existing(folder: Path) -> None:
 
 
 def write_proposal(folder: Path, made: Proposal) -> Desk:
-    """Writes the desk.toml of a proposal and returns it as read back; raises UserError where there is one already."""
+    """Writes the desk.toml of a proposal and returns it as read back; raises UserError where there is one already.
+
+    What of its paths lies on other machines is trusted: a person has just named it.
+    """
     from mlops_desk.config.writing import ModelDraft, write_desk
 
     write_desk(folder, made.name, [ModelDraft(model=made.model, columns=made.columns)])
-    return read_desk(folder)
-
-
-def trust_named_objects(desk: Desk) -> bool:
-    """Lets a workspace that was just written read the objects that a person named for it; false where there are none."""
-    if trust.trusted(desk):
-        return False
-    trust.trust(desk)
-    return True
+    desk = read_desk(folder)
+    if trust.runnable_parts(desk):
+        trust.trust(desk)
+    return desk
 
 
 def desk_from_dropped(

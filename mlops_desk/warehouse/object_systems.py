@@ -43,40 +43,60 @@ def file_system(path: ObjectPath, access: ObjectAccess, place: str) -> FileSyste
 @lru_cache(maxsize=8)
 def _shared(scheme: str, host: str, access: ObjectAccess, _: tuple[object, ...]) -> FileSystem:
     """One file system for all that ask alike: to make a second one, pyarrow waits until no request of the first is under way."""
+    if scheme == "s3":
+        return _s3(access)
+    spoken, address = (access.endpoint.rstrip("/") if access.endpoint else "://").split("://")
+    return _gs(access, spoken, address) if scheme == "gs" else _abfs(host, spoken, address)
+
+
+def _s3(access: ObjectAccess) -> FileSystem:
+    from pyarrow.fs import AwsStandardS3RetryStrategy, S3FileSystem
+
+    options = _given(
+        tls_ca_file_path=_first_of("AWS_CA_BUNDLE"), proxy_options=_proxy(access.endpoint or "https://amazonaws.com")
+    )
+    return S3FileSystem(
+        anonymous=access.anonymous,
+        region=access.region,
+        endpoint_override=access.endpoint,
+        connect_timeout=CONNECT_SECONDS,
+        request_timeout=ANSWER_SECONDS,
+        retry_strategy=AwsStandardS3RetryStrategy(max_attempts=1),
+        **options,
+    )
+
+
+def _gs(access: ObjectAccess, spoken: str, address: str) -> FileSystem:
     from datetime import timedelta
 
-    import pyarrow.fs
+    from pyarrow.fs import GcsFileSystem
 
-    if scheme == "s3":
-        authorities = _first_of("AWS_CA_BUNDLE")
-        return pyarrow.fs.S3FileSystem(
-            proxy_options=_proxy(access.endpoint or "https://amazonaws.com"),
-            **({} if authorities is None else {"tls_ca_file_path": authorities}),
-            anonymous=access.anonymous,
-            region=access.region,
-            endpoint_override=access.endpoint,
-            connect_timeout=CONNECT_SECONDS,
-            request_timeout=ANSWER_SECONDS,
-            retry_strategy=pyarrow.fs.AwsStandardS3RetryStrategy(max_attempts=1),
-        )
-    spoken, address = (access.endpoint.rstrip("/") if access.endpoint else "://").split("://")
-    if scheme == "gs":
-        return pyarrow.fs.GcsFileSystem(
-            anonymous=access.anonymous,
-            scheme=spoken or None,
-            endpoint_override=address or None,
-            retry_time_limit=timedelta(seconds=ANSWER_SECONDS),
-        )
-    account, domain = host.split(".", maxsplit=1)[0], ".".join(host.split(".")[2:])
-    return pyarrow.fs.AzureFileSystem(
-        account_name=account,
-        account_key=os.environ.get("AZURE_STORAGE_KEY"),
-        sas_token=os.environ.get("AZURE_STORAGE_SAS_TOKEN"),
-        blob_storage_authority=address or (f".blob.{domain}" if domain else None),
-        dfs_storage_authority=address or (f".dfs.{domain}" if domain else None),
-        blob_storage_scheme=spoken or None,
-        dfs_storage_scheme=spoken or None,
+    patience = timedelta(seconds=ANSWER_SECONDS)
+    options = _given(scheme=spoken, endpoint_override=address)
+    return GcsFileSystem(anonymous=access.anonymous, retry_time_limit=patience, **options)
+
+
+def _abfs(host: str, spoken: str, address: str) -> FileSystem:
+    """The account of a host such as `account.dfs.core.windows.net`, or of one behind an address of its own."""
+    from pyarrow.fs import AzureFileSystem
+
+    account, *service = host.split(".")
+    domain = ".".join(service[1:])
+    key = _first_of("AZURE_STORAGE_KEY")
+    options = _given(
+        account_key=key,
+        sas_token=None if key else _first_of("AZURE_STORAGE_SAS_TOKEN"),
+        blob_storage_authority=address or (domain and f".blob.{domain}"),
+        dfs_storage_authority=address or (domain and f".dfs.{domain}"),
+        blob_storage_scheme=spoken,
+        dfs_storage_scheme=spoken,
     )
+    return AzureFileSystem(account_name=account, **options)
+
+
+def _given(**options: str | None) -> dict[str, str]:
+    """Those of some options that say something; older builds of pyarrow do not know all of them."""
+    return {name: value for name, value in options.items() if value}
 
 
 def _proxy(endpoint: str) -> str | None:

@@ -60,7 +60,7 @@ scalars = texts | numbers | st.integers(-(10**12), 10**12) | st.booleans()
 timezones = st.sampled_from(["UTC", "Europe/Berlin", "America/New_York"])
 periods = st.sampled_from(["1h", "6h", "1d", "30d", "1w", "1mo", "1q", "1y"])
 seconds = st.floats(1e-6, 1e9) | st.integers(1, 10**7).map(float)
-objects = st.sampled_from(["s3://b/logs", "s3://b/a*/**", "gs://b/ü", "abfs://c@a.dfs.core.windows.net/x"])
+objects = st.sampled_from(["s3://b/logs", "s3://b/a*/**", "S3://b/ü", "gs://b/x"])
 paths = st.lists(texts.filter(lambda text: "://" not in text) | objects, min_size=1, max_size=3, unique=True).map(tuple)
 accesses = st.builds(
     ObjectAccess,
@@ -73,11 +73,14 @@ accesses = st.builds(
 Reached = TypeVar("Reached", Logs, Reference, Labels)
 
 
-def reached(section: Reached, access: ObjectAccess, logs: ObjectAccess) -> Reached:
+def reached(section: Reached, access: ObjectAccess, logs: Logs) -> Reached:
     """A section that says how its objects are reached, where it has any; what it does not say holds as in the logs."""
-    if not any("://" in path for path in section.paths):
+    schemes, known = ({path[:2].lower() for path in one.paths if "://" in path} for one in (section, logs))
+    if not schemes:
         return section
-    whole = replace(access, region=access.region or logs.region, endpoint=access.endpoint or logs.endpoint)
+    before = logs.access if schemes <= known else ObjectAccess()
+    region = access.region if "s3" in schemes else None
+    whole = replace(access, region=region or before.region, endpoint=access.endpoint or before.endpoint)
     return replace(section, access=whole)
 
 
@@ -175,7 +178,7 @@ def roles(draw: st.DrawFn, task: Task | None, timed: bool, labelled: bool) -> Co
 
 
 @st.composite
-def references(draw: st.DrawFn, timed: bool, logs: ObjectAccess) -> Reference:
+def references(draw: st.DrawFn, timed: bool, logs: Logs) -> Reference:
     kind = draw(st.sampled_from(["paths", "previous", "expanding", *(["between", "rolling"] if timed else [])]))
     match kind:
         case "paths":
@@ -269,7 +272,7 @@ def models(draw: st.DrawFn) -> Model:
     task = draw(some(st.sampled_from(Task)))
     timed, labelled = draw(st.booleans()), draw(st.booleans())
     retraining = draw(some(retrainings()))
-    logs = reached(Logs(paths=draw(paths), filter=draw(some(texts))), draw(accesses), ObjectAccess())
+    logs = reached(Logs(paths=draw(paths), filter=draw(some(texts))), draw(accesses), Logs(paths=()))
     cut = draw(st.sampled_from(["size", "number", *(["every"] if timed else [])]))
     size = 2 if task is Task.BINARY else 3
     row = st.tuples(*[numbers] * size)
@@ -278,14 +281,14 @@ def models(draw: st.DrawFn) -> Model:
         name=draw(texts),
         task=task,
         logs=logs,
-        reference=draw(references(timed, logs.access)),
+        reference=draw(references(timed, logs)),
         columns=draw(roles(task, timed, labelled)),
         chunks=ChunkRule(
             **{cut: draw(periods if cut == "every" else counts)},
             incomplete=draw(st.sampled_from(Incomplete)),
             timezone=draw(timezones),
         ),
-        labels=reached(Labels(paths=draw(paths), key=draw(texts), target=draw(texts)), draw(accesses), logs.access)
+        labels=reached(Labels(paths=draw(paths), key=draw(texts), target=draw(texts)), draw(accesses), logs)
         if labelled
         else None,
         monitors=tuple(draw(st.lists(monitors(), max_size=2))),
@@ -444,3 +447,14 @@ def test_writes_nothing_that_could_not_be_read(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="models\\[2\\].id is car-loan a second time"):
         write_desk(tmp_path, "Lending", twice)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_public_log_beside_private_labels_reads_back() -> None:
+    public = ObjectAccess(region="eu-west-1", anonymous=True)
+    model = replace(
+        PLAIN,
+        logs=Logs(paths=("s3://b/logs",), access=public),
+        columns=replace(PLAIN.columns, id="id"),
+        labels=Labels(paths=("s3://c/labels",), key="id", target="y", access=replace(public, anonymous=False)),
+    )
+    assert parse_desk(desk_text("d", [ModelDraft(model=model)]), FILE).models == (model,)

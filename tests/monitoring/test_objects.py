@@ -207,6 +207,7 @@ def test_a_torn_object_is_left_out_by_its_whole_name(far: Path, local: Path, buc
     assert_same(kept(far), kept(local), within=1e-12)
 
 
+@pytest.mark.slow
 def test_two_hundred_small_objects(tmp_path: Path, bucket: Bucket) -> None:
     local = tmp_path / "local"
     for day in range(10):
@@ -276,6 +277,7 @@ def test_what_fails_for_a_moment_is_asked_again(
     assert_same(kept(far), kept(local), within=1e-12)
 
 
+@pytest.mark.slow
 def test_a_store_that_does_not_answer_is_waited_for_only_so_long(
     far: Path, bucket: Bucket, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -367,6 +369,18 @@ def test_nothing_of_an_untrusted_workspace_makes_a_connection(
         trust.trust(read_desk(far))
         assert run(far).failure is None
         assert proxy.connections > 0, "the proxy does count"
+
+
+def test_a_network_share_is_another_machine_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(trust.HOME_VARIABLE, str(tmp_path / "home"))
+    write_desk(tmp_path, '[models.logs]\npath = "//server/share/logs"\n', BY_PERIOD, COLUMNS, DAILY)
+    failure = run(tmp_path).failure
+    assert failure is not None
+    assert "//server/share/logs lies on another machine" in failure
+    trust.trust(read_desk(tmp_path))
+    failure = run(tmp_path).failure
+    assert failure is not None
+    assert "there is no file or folder" in failure
 
 
 def test_endpoint_region_and_profile_come_from_desk_toml_or_the_usual_files(

@@ -1,6 +1,8 @@
 """What is noticed of objects that change, and how often a store is asked."""
 
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -58,7 +60,7 @@ def test_a_store_is_asked_now_and_then_however_often_one_looks(
     folder: Path, local: Path, bucket: Bucket, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     clock = [1000.0]
-    monkeypatch.setattr(input_watch.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(input_watch, "time", SimpleNamespace(monotonic=lambda: clock[0], time=time.time))
     Workspace.open(folder).evaluate()
     with Proxy(bucket.endpoint) as proxy:
         use(monkeypatch, proxy.endpoint, tmp_path / "aws")
