@@ -95,9 +95,7 @@ def _model(draft: ModelDraft) -> Iterator[str]:
     yield from _section("reference", **_reference(model.reference, model.logs))
     if model.labels is not None:
         labels = model.labels
-        reached = (
-            _changed(labels.access, inherited(model.logs, labels.paths)) if labels.access != ObjectAccess() else {}
-        )
+        reached = _reached(labels.access, labels.paths, model.logs)
         yield from _section("labels", path=_paths(labels.paths), **reached, key=labels.key, target=labels.target)
     yield from _columns(model.columns, draft.columns)
     yield from _section("chunks", **_chunks(model.chunks))
@@ -143,7 +141,7 @@ def _reached(access: ObjectAccess, paths: Sequence[str], logs: Logs) -> dict[str
 
 
 def _reference(reference: Reference, logs: Logs) -> dict[str, object]:
-    reached = _changed(reference.access, inherited(logs, reference.paths)) if reference.access != ObjectAccess() else {}
+    reached = _reached(reference.access, reference.paths, logs)
     return {
         "path": _paths(reference.paths) if reference.paths else None,
         **reached,

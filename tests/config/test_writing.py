@@ -450,11 +450,11 @@ def test_writes_nothing_that_could_not_be_read(tmp_path: Path) -> None:
 
 
 def test_a_public_log_beside_private_labels_reads_back() -> None:
-    public = ObjectAccess(region="eu-west-1", anonymous=True)
+    public = ObjectAccess(anonymous=True)
     model = replace(
         PLAIN,
         logs=Logs(paths=("s3://b/logs",), access=public),
         columns=replace(PLAIN.columns, id="id"),
-        labels=Labels(paths=("s3://c/labels",), key="id", target="y", access=replace(public, anonymous=False)),
+        labels=Labels(paths=("s3://c/labels",), key="id", target="y"),
     )
     assert parse_desk(desk_text("d", [ModelDraft(model=model)]), FILE).models == (model,)
