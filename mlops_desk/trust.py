@@ -16,7 +16,7 @@ from pathlib import Path
 from msgspec.structs import asdict
 
 from mlops_desk.domain.errors import UserError
-from mlops_desk.domain.model import Desk, Model
+from mlops_desk.domain.model import Desk, Model, ObjectAccess
 
 HOME_VARIABLE = "MLOPS_DESK_HOME"
 """Names a folder to use in place of the user's configuration folder."""
@@ -95,6 +95,8 @@ def _runnable(model: Model) -> dict[str, object]:
         content["promote"] = (model.gate.promote_command, model.gate.promote_mlflow)
     if remote := _remote_paths(model):
         content["remote"] = remote
+    if any(one != ObjectAccess() for one in _accesses(model)):
+        content["access"] = [asdict(one) for one in _accesses(model)]
     return content
 
 
@@ -122,15 +124,28 @@ def _lines(model: Model) -> list[str]:
         if model.gate.promote_mlflow:
             named = ", ".join(f"{key} {value}" for key, value in model.gate.promote_mlflow)
             lines.append(f"promotes in MLflow: {named}")
-    return lines + [f"reads {path}" for path in _remote_paths(model)]
+    lines += [f"reads {path}" for path in _remote_paths(model)]
+    endpoints = dict.fromkeys(one.endpoint for one in _accesses(model) if one.endpoint is not None)
+    return lines + [f"asks {endpoint} for objects" for endpoint in endpoints]
+
+
+def _accesses(model: Model) -> list[ObjectAccess]:
+    """How the object stores of logs, reference and labels are reached."""
+    parts = (model.logs, model.reference, *((model.labels,) if model.labels else ()))
+    return [part.access for part in parts]
+
+
+def is_remote(path: str) -> bool:
+    """Whether reading a path calls another machine: s3:// and its like, and network shares."""
+    return re.match(r"(?!file:)[A-Za-z][A-Za-z0-9+.-]*://|[\\/]{2}", path) is not None
 
 
 def _remote_paths(model: Model) -> list[str]:
-    """Paths whose reading calls another machine: s3:// and its like, and network shares."""
+    """Paths of a model whose reading calls another machine."""
     candidate = (model.gate.candidate or "",) if model.gate else ()
     labels = model.labels.paths if model.labels else ()
     paths = (*model.logs.paths, *model.reference.paths, *labels, *candidate)
-    return [path for path in paths if re.match(r"(?!file:)[A-Za-z][A-Za-z0-9+.-]*://|[\\/]{2}", path)]
+    return [path for path in paths if is_remote(path)]
 
 
 def _printable(text: str) -> str:

@@ -105,11 +105,13 @@ class Workspace:
         """Whether files that are not being written any more, or desk.toml, differ from those that were last evaluated."""
         return self._configuration.changed or self._watch.changed(self.desk)
 
-    def check(self, model: str, cancel: CancelToken | None = None) -> ModelCheck:
-        """What an evaluation of a model would start from; nothing is written."""
+    def check(
+        self, model: str, cancel: CancelToken | None = None, *, progress: ProgressSink = no_progress
+    ) -> ModelCheck:
+        """What an evaluation of a model would start from; nothing is written but copies of objects."""
         from mlops_desk.operations.check import checked
 
-        return checked(desk := self.desk, desk.model(model), cancel)
+        return checked(desk := self.desk, desk.model(model), cancel, progress=progress)
 
     def statuses(self) -> tuple[ModelStatus, ...]:
         """The models as the sidebar shows them, in the order of desk.toml."""

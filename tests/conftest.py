@@ -1,11 +1,16 @@
 """What all tests share: an offscreen Qt platform, hypothesis profiles and the folder of real data."""
 
 import os
+import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from mlops_desk.trust import HOME_VARIABLE
+from tests.s3 import Bucket, moto_server, use
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
@@ -40,3 +45,18 @@ def is_left_behind(path: Path) -> bool:
     """Tell whether a tool, not a person, wrote this file of the checkout."""
     folders = path.relative_to(CHECKOUT).parts[:-1]
     return any(name.startswith((".venv", ".git", ".hypothesis", "__pycache__")) or "_cache" in name for name in folders)
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[str]:
+    """The address of an S3 server on this machine."""
+    with moto_server() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def bucket(s3_endpoint: str, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Bucket:
+    """A prefix of a bucket for one test, which the environment leads to."""
+    use(monkeypatch, s3_endpoint, tmp_path / "aws")
+    monkeypatch.setenv(HOME_VARIABLE, str(tmp_path / "home"))
+    return Bucket(s3_endpoint, re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).strip("-") + f"-{id(request):x}")

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from mlops_desk import trust
 from mlops_desk.domain.errors import UserError
-from mlops_desk.domain.model import Desk, Labels, Logs, Model, Reference
+from mlops_desk.domain.model import Desk, Labels, Logs, Model, ObjectAccess, Reference
 from mlops_desk.domain.retraining import Gate, HttpCall, RetrainingSpec, RunEnvironment, TriggerKind, TriggerSpec
 from mlops_desk.domain.schema import ColumnRoles
 from mlops_desk.domain.slicing import ChunkRule
@@ -89,6 +89,8 @@ def test_is_trusted_between_agreement_and_revocation(folder: Path, home: Path) -
         replace(MODEL, gate=replace(GATE, candidate="s3://bucket/candidate.parquet")),
         replace(MODEL, logs=Logs(paths=("s3://bucket/*.parquet",))),
         replace(MODEL, reference=Reference(paths=("abfs://a@b/c.parquet",))),
+        replace(MODEL, logs=Logs(paths=MODEL.logs.paths, access=ObjectAccess(endpoint="https://a.example"))),
+        replace(MODEL, logs=Logs(paths=MODEL.logs.paths, access=ObjectAccess(region="eu-west-1"))),
         replace(MODEL, labels=Labels(paths=("\\\\server\\share\\x.parquet",), key="id", target="y")),
     ],
 )
@@ -138,7 +140,7 @@ def test_tells_all_that_could_run_without_obeying_it(folder: Path) -> None:
     remote = replace(
         PLAIN,
         id="far",
-        logs=Logs(paths=("s3://bucket/x",)),
+        logs=Logs(paths=("s3://bucket/x",), access=ObjectAccess(endpoint="https://s3.example")),
         retraining=RetrainingSpec(command=(), http=call, environment=RunEnvironment(secrets=("TOKEN",))),
     )
     assert trust.runnable_parts(desk(folder, MODEL, sly, remote)) == (
@@ -157,6 +159,7 @@ def test_tells_all_that_could_run_without_obeying_it(folder: Path) -> None:
         "far: sends {reason}",
         "far: is given the secrets TOKEN",
         "far: reads s3://bucket/x",
+        "far: asks https://s3.example for objects",
     )
 
 

@@ -246,7 +246,7 @@ def batches_of_mixed(
         own, code = _parts_of_file(footer, split, numbers[rows], inside, settled)
         if len(own) >= NO_PART:
             raise UserError(
-                f"{footer.path}: its rows lie in {len(own):,} chunks; choose longer chunks in models.chunks"
+                f"{footer.file.shown}: its rows lie in {len(own):,} chunks; choose longer chunks in models.chunks"
             )
         if files and len(parts) + len(own) > PARTS_OF_A_BATCH:
             batches.append(Batch(footers=tuple(files), parts=tuple(parts), numbers=np.concatenate(codes)))

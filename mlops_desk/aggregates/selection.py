@@ -21,6 +21,8 @@ PLACE = "row_in_split"
 """Name of a row's place in its split, where chunks are cut by it."""
 LINE = "row_in_files"
 """Name of a row's place in the list of files, which the engine reads in order."""
+TOLD_COPIES = 4
+"""Objects named in comments of a query."""
 
 
 class JoinedLabels(Struct, frozen=True, kw_only=True):
@@ -161,7 +163,18 @@ def counted_sql(selection: Selection, columns: Sequence[str], weight: str | None
     what = (
         f"select {names}, {rows} from {ROWS} group by all order by rows desc" if names else f"select {rows} from {ROWS}"
     )
-    return f"{selection.sql()}\n{what}"
+    return f"{_copies_told(selection)}{selection.sql()}\n{what}"
+
+
+def _copies_told(selection: Selection) -> str:
+    """Comments on which objects of a store the files of a query are copies of, as lines before it; none where all files lie here."""
+    labels = selection.labels.footers if selection.labels else ()
+    files = [footer.file for footer in (*selection.footers, *labels) if footer.file.origin is not None]
+    lines = [f"-- {'/'.join(file.path.parts[-2:])} is a copy of {file.shown}" for file in files[:TOLD_COPIES]]
+    if len(files) > TOLD_COPIES:
+        lines.append(f"-- and {len(files) - TOLD_COPIES:,} more are copies of objects beside it")
+    shown = ("".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line) for line in lines)
+    return "".join(f"{line}\n" for line in shown)
 
 
 def shown_sql(selection: Selection, columns: Sequence[str], limit: int) -> str:

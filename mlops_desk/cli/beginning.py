@@ -74,6 +74,7 @@ def _tell_alerts(terminal: Terminal, workspace: Workspace, name: str, alerts: Se
 
 def init(call: Call) -> int:
     """Writes a desk.toml for prediction logs, and says why it reads as it does."""
+    from mlops_desk import trust
     from mlops_desk.operations.dropped import parts_of_typed
     from mlops_desk.operations.guess import proposal, refuse_existing, write_proposal
 
@@ -82,7 +83,7 @@ def init(call: Call) -> int:
     refuse_existing(folder)
     task = None if arguments.task is None else Task(arguments.task)
     parts = parts_of_typed(folder, arguments.logs, arguments.reference or (), arguments.labels or ())
-    made = interruptible(terminal, lambda cancel: proposal(folder, parts, task, cancel))
+    made = interruptible(terminal, lambda cancel: proposal(folder, parts, task, cancel, progress=terminal.progress))
     desk = write_proposal(folder, made)
     for what, paths in parts.named:
         if paths:
@@ -95,6 +96,10 @@ def init(call: Call) -> int:
         terminal.warning(remark)
     terminal.line()
     terminal.line(f"written: {desk.file}")
+    if trust.runnable_parts(desk):
+        terminal.line(
+            f"trusted to read what you named ({program_word()} trust --revoke {shell_word(folder)} takes it back)"
+        )
     if made.failure is not None:
         terminal.error(made.failure)
         terminal.line(f"next: mend {shell_word(desk.file)}, then {program_word()} check {shell_word(folder)}")
@@ -108,7 +113,9 @@ def check(call: Call) -> int:
     arguments, terminal = call.arguments, call.terminal
     workspace = opened(arguments)
     models = chosen_models(workspace, arguments)
-    looks = interruptible(terminal, lambda cancel: [workspace.check(model, cancel) for model in models])
+    looks = interruptible(
+        terminal, lambda cancel: [workspace.check(model, cancel, progress=terminal.progress) for model in models]
+    )
     if arguments.json:
         terminal.document({"workspace": str(workspace.folder), "models": [check_json(look) for look in looks]})
     for place, look in enumerate(looks):

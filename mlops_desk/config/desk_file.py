@@ -20,7 +20,7 @@ from mlops_desk.domain.schema import Task
 
 FILE_NAME = "desk.toml"
 DESK_KEYS = ("version", "name", "models", "store")
-STORE_KEYS = ("keep",)
+STORE_KEYS = ("keep", "objects")
 ALERTING_KEYS = ("false_alarms_per_month",)
 MODEL_KEYS = (
     "id",
@@ -136,6 +136,7 @@ def _desk(table: Table, version: int) -> Desk:
         models=tuple(models.values()),
         version=version,
         history_days=_history_days(table),
+        objects_bytes=_objects_bytes(table),
     )
 
 
@@ -151,6 +152,12 @@ def _history_days(desk: Table) -> int:
     return int(days)
 
 
+def _objects_bytes(desk: Table) -> int | None:
+    """How much a model's copies of objects may take on disk."""
+    table = desk.table("store", STORE_KEYS)
+    return None if table is None or "objects" not in table else values.size_bytes(table, "objects")
+
+
 def _model(table: Table, id: str) -> Model:
     task = table.choice("task", Task, None)
     logs = sections.logs(table)
@@ -163,10 +170,10 @@ def _model(table: Table, id: str) -> Model:
         name=table.text("name", id),
         task=task,
         logs=logs,
-        reference=sections.reference(table, columns, chunks),
+        reference=sections.reference(table, columns, chunks, logs),
         columns=columns,
         chunks=chunks,
-        labels=sections.labels(table, columns),
+        labels=sections.labels(table, columns, logs),
         monitors=monitors.monitors(table),
         business=sections.business(table),
         value_matrix=sections.value_matrix(table, task),

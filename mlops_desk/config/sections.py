@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 
 from mlops_desk.config import values
+from mlops_desk.config.object_access import ACCESS_KEYS, inherited, object_access, paths, refuse_secrets
 from mlops_desk.config.table import Table
 from mlops_desk.domain.metric import Direction
-from mlops_desk.domain.model import EXPECTED_TYPES, BusinessMetric, Expectation, Labels, Logs, Reference
+from mlops_desk.domain.model import EXPECTED_TYPES, BusinessMetric, Expectation, Labels, Logs, ObjectAccess, Reference
 from mlops_desk.domain.periods import in_utc, parse_periods
 from mlops_desk.domain.schema import INTERSECTION, ColumnRoles, Scalar, Task
 from mlops_desk.domain.slicing import ChunkRule, Incomplete
@@ -15,9 +16,10 @@ from mlops_desk.domain.slicing import ChunkRule, Incomplete
 SINGLE_ROLES = ("timestamp", "id", "prediction", "score", "target", "version", "weight", "latency", "requester")
 LIST_ROLES = ("numeric", "categorical", "protected", "segments", "ignore")
 
-LOGS_KEYS = ("path", "filter")
-REFERENCE_KEYS = ("path", "from", "to", "rolling", "previous_chunks", "expanding")
-LABELS_KEYS = ("path", "key", "target")
+LOGS_KEYS = ("path", "filter", *ACCESS_KEYS)
+REFERENCE_CHOICES = ("path", "from", "rolling", "previous_chunks", "expanding")
+REFERENCE_KEYS = (*REFERENCE_CHOICES, "to", *ACCESS_KEYS)
+LABELS_KEYS = ("path", "key", "target", *ACCESS_KEYS)
 COLUMNS_KEYS = (*SINGLE_ROLES, "timestamp_format", "positive", "decision_threshold", *LIST_ROLES)
 CHUNKS_KEYS = ("every", "size", "number", "incomplete", "timezone")
 BUSINESS_KEYS = ("id", "sql", "higher_is")
@@ -39,22 +41,27 @@ HIGHER_IS = {"better": Direction.HIGHER, "worse": Direction.LOWER, "neither": Di
 
 def logs(model: Table) -> Logs:
     """Where the prediction log lies."""
+    refuse_secrets(model, "logs")
     table = model.required_table("logs", LOGS_KEYS, '[models.logs] with path = "logs/**/*.parquet"')
-    return Logs(paths=table.paths("path", 'path = "logs/**/*.parquet"'), filter=table.text("filter", None))
+    found = paths(table, 'path = "logs/**/*.parquet"')
+    return Logs(paths=found, filter=table.text("filter", None), access=object_access(table, found, ObjectAccess()))
 
 
-def reference(model: Table, columns: ColumnRoles, chunks: ChunkRule) -> Reference:
+def reference(model: Table, columns: ColumnRoles, chunks: ChunkRule, logs: Logs) -> Reference:
     """What the analysis is compared with."""
+    refuse_secrets(model, "reference")
     table = model.required_table("reference", REFERENCE_KEYS, '[models.reference] with path = "reference.parquet"')
-    choices = [key for key in REFERENCE_KEYS if key != "to"]
     if "to" in table and "from" not in table:
         raise table.error("to", "needs a from beside it; write for example from = 2018-01-01")
-    chosen = table.exactly_one(choices, 'path = "reference.parquet"')
+    chosen = table.exactly_one(REFERENCE_CHOICES, 'path = "reference.parquet"')
     if chosen in ("from", "rolling") and columns.timestamp is None:
         raise table.error(chosen, "needs to know the times of the rows: name the column in columns.timestamp")
+    if chosen != "path":
+        object_access(table, (), ObjectAccess())
     match chosen:
         case "path":
-            return Reference(paths=table.paths("path", ""))
+            found = paths(table, "")
+            return Reference(paths=found, access=object_access(table, found, inherited(logs, found)))
         case "from":
             start, end = _between(table, chunks.timezone)
             return Reference(start=start, end=end)
@@ -103,15 +110,18 @@ def _between(table: Table, timezone: str) -> tuple[datetime, datetime]:
     return start, end
 
 
-def labels(model: Table, columns: ColumnRoles) -> Labels | None:
+def labels(model: Table, columns: ColumnRoles, logs: Logs) -> Labels | None:
     """Ground truth that arrives late, where the model has any."""
+    refuse_secrets(model, "labels")
     table = model.table("labels", LABELS_KEYS)
     if table is None:
         return None
+    where = paths(table, 'path = "labels/*.parquet"')
     found = Labels(
-        paths=table.paths("path", 'path = "labels/*.parquet"'),
+        paths=where,
         key=table.required_text("key", 'key = "id"'),
         target=table.required_text("target", 'target = "label"'),
+        access=object_access(table, where, inherited(logs, where)),
     )
     if columns.id is None:
         raise table.error("key", "has nothing to be joined to: name the log's column of ids in columns.id")

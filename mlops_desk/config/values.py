@@ -1,4 +1,4 @@
-"""Values that are text in desk.toml and something else in the domain: ids, durations, periods, time zones, moments."""
+"""Values that are text in desk.toml and something else in the domain: ids, durations, sizes, periods, time zones, moments."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from mlops_desk.domain.periods import parse_periods, zone
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 """Units of durations; of periods, which may also be months, see mlops_desk.domain.periods."""
 
+BYTES = {"MB": 10**6, "GB": 10**9, "TB": 10**12}
+
 _DURATION = re.compile(r"(\d{1,15}(?:\.\d{1,30})?)([smhdw])", re.ASCII)
+_SIZE = re.compile(r"(\d{1,6}(?:\.\d{1,6})?) ?([MGT]B)", re.ASCII)
 _DAY_FIRST = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _MODEL_ID = re.compile(r"[a-z0-9-]+")
 _METRIC_ID = re.compile(r"[a-z0-9_-]+")
@@ -55,6 +58,15 @@ def seconds(table: Table, key: str, default: Default) -> float | Default:
     if match is None:
         raise table.wrong(key, 'a duration such as "90s", "10m", "2h", "30d" or "1w"', value)
     return float(match[1]) * SECONDS[match[2]]
+
+
+def size_bytes(table: Table, key: str) -> int:
+    """A size on disk in bytes, from text such as 500MB, 20GB or 1.5TB."""
+    value = table.values[key]
+    match = _SIZE.fullmatch(value) if isinstance(value, str) else None
+    if match is None or (found := int(float(match[1]) * BYTES[match[2]])) == 0:
+        raise table.wrong(key, 'a size such as "500MB", "20GB" or "1.5TB"', value)
+    return found
 
 
 def period(table: Table, key: str) -> str:

@@ -14,9 +14,10 @@ from msgspec.structs import asdict
 
 from mlops_desk.config import sections
 from mlops_desk.config.desk_file import FILE_NAME, HISTORY_DAYS, parse_desk
+from mlops_desk.config.object_access import inherited, schemes_of
 from mlops_desk.config.values import SECONDS
 from mlops_desk.domain.errors import UserError
-from mlops_desk.domain.model import Expectation, Model, Reference
+from mlops_desk.domain.model import Expectation, Logs, Model, ObjectAccess, Reference
 from mlops_desk.domain.monitor import Monitor
 from mlops_desk.domain.retraining import Gate, HttpCall, RetrainingSpec, RunEnvironment, TriggerSpec
 from mlops_desk.domain.schema import Column, ColumnRoles
@@ -89,11 +90,13 @@ def _model(draft: ModelDraft) -> Iterator[str]:
     model = draft.model
     yield "[[models]]"
     yield from _pairs(id=model.id, name=model.name, task=model.task)
-    yield from _section("logs", path=_paths(model.logs.paths), filter=model.logs.filter)
-    yield from _section("reference", **_reference(model.reference))
+    reached = _changed(model.logs.access, ObjectAccess())
+    yield from _section("logs", path=_paths(model.logs.paths), **reached, filter=model.logs.filter)
+    yield from _section("reference", **_reference(model.reference, model.logs))
     if model.labels is not None:
         labels = model.labels
-        yield from _section("labels", path=_paths(labels.paths), key=labels.key, target=labels.target)
+        reached = _reached(labels.access, labels.paths, model.logs)
+        yield from _section("labels", path=_paths(labels.paths), **reached, key=labels.key, target=labels.target)
     yield from _columns(model.columns, draft.columns)
     yield from _section("chunks", **_chunks(model.chunks))
     if not model.monitors:
@@ -132,9 +135,16 @@ def _workshop(model: Model) -> Iterator[str]:
         yield from _section("gate", **_gate(model.gate))
 
 
-def _reference(reference: Reference) -> dict[str, object]:
+def _reached(access: ObjectAccess, paths: Sequence[str], logs: Logs) -> dict[str, object]:
+    """What must be said of how the stores of paths are reached; nothing of files."""
+    return _changed(access, inherited(logs, paths)) if schemes_of(paths) else {}
+
+
+def _reference(reference: Reference, logs: Logs) -> dict[str, object]:
+    reached = _reached(reference.access, reference.paths, logs)
     return {
         "path": _paths(reference.paths) if reference.paths else None,
+        **reached,
         "from": reference.start,
         "to": reference.end,
         "rolling": reference.rolling,
@@ -261,7 +271,9 @@ def _gate(gate: Gate) -> dict[str, object]:
     }
 
 
-def _changed(noun: Expectation | ChunkRule | Monitor | TriggerSpec, standard: object) -> dict[str, object]:
+def _changed(
+    noun: Expectation | ChunkRule | Monitor | TriggerSpec | ObjectAccess, standard: object
+) -> dict[str, object]:
     """The fields of a noun that differ from another's, numbers in their short form."""
     return {
         name: _short(value) if isinstance(value, float) else value

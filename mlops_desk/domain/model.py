@@ -15,11 +15,25 @@ from mlops_desk.domain.schema import ColumnRoles, Scalar, Task
 from mlops_desk.domain.slicing import ChunkRule
 
 
+class ObjectAccess(Struct, frozen=True, kw_only=True):
+    """How an object store is reached where the environment does not say it; never a secret.
+
+    Attributes
+    ----------
+    region : of the bucket. endpoint : the address of a server other than the cloud's own. anonymous : whether to ask without credentials.
+    """
+
+    region: str | None = None
+    endpoint: str | None = None
+    anonymous: bool = False
+
+
 class Logs(Struct, frozen=True, kw_only=True):
-    """Where the prediction log lies: files, folders or globs relative to desk.toml, and an optional SQL predicate on its rows."""
+    """Where the prediction log lies: files, folders or globs relative to desk.toml or in an object store, and an SQL predicate on its rows."""
 
     paths: tuple[str, ...]
     filter: str | None = None
+    access: ObjectAccess = ObjectAccess()
 
 
 class Reference(Struct, frozen=True, kw_only=True):
@@ -37,6 +51,7 @@ class Reference(Struct, frozen=True, kw_only=True):
     rolling: str | None = None
     previous_chunks: int | None = None
     expanding: bool = False
+    access: ObjectAccess = ObjectAccess()
 
     @property
     def moves(self) -> bool:
@@ -50,6 +65,7 @@ class Labels(Struct, frozen=True, kw_only=True):
     paths: tuple[str, ...]
     key: str
     target: str
+    access: ObjectAccess = ObjectAccess()
 
 
 class BusinessMetric(Struct, frozen=True, kw_only=True):
@@ -114,6 +130,7 @@ class Desk(Struct, frozen=True, kw_only=True):
     Attributes
     ----------
     folder : the workspace folder, absolute. file : its desk.toml.
+    objects_bytes : how much a model's copies of objects may take on disk, None for as much as is free.
     """
 
     name: str
@@ -122,6 +139,7 @@ class Desk(Struct, frozen=True, kw_only=True):
     models: tuple[Model, ...]
     version: int = 1
     history_days: int = 400
+    objects_bytes: int | None = None
 
     def model(self, id: str) -> Model:
         """The model of an id; raises UserError with the nearest one."""

@@ -30,6 +30,18 @@ def no_progress(_: Progress) -> None:
     """Takes a report of progress and tells nobody."""
 
 
+def never_back(sink: ProgressSink) -> ProgressSink:
+    """A sink that passes reports on with shares that only grow, for work that now and then begins anew."""
+    furthest = 0.0
+
+    def tell(one: Progress) -> None:
+        nonlocal furthest
+        furthest = max(furthest, one.share)
+        sink(Progress(stage=one.stage, share=furthest))
+
+    return tell
+
+
 class CancelToken:
     """A wish to stop: set by one thread, looked at by another; callbacks run once, in the thread that cancels."""
 

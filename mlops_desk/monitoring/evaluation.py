@@ -16,10 +16,10 @@ from mlops_desk.domain.errors import UserError
 from mlops_desk.domain.evaluation import EvaluationOutcome, ModelOutcome
 from mlops_desk.domain.metric import Family, Verdict
 from mlops_desk.domain.model import Desk, Model
-from mlops_desk.domain.progress import CancelToken, Progress, ProgressSink, no_progress
+from mlops_desk.domain.progress import CancelToken, Progress, ProgressSink, never_back, no_progress
 from mlops_desk.domain.slicing import Split
 from mlops_desk.domain.threshold import Alert, AlertState
-from mlops_desk.monitoring.inputs import Inputs, find_inputs
+from mlops_desk.monitoring.inputs import COPIES, Inputs, find_inputs, reads_objects
 from mlops_desk.store.archive import Store
 from mlops_desk.store.lock import WorkspaceLock
 
@@ -86,7 +86,9 @@ def _evaluated(
     """The outcome of one model."""
     started = time.monotonic()
     try:
-        inputs = find_inputs(desk, model)
+        if reads_objects(model):
+            progress(Progress(stage="listing objects", share=0.0))
+        inputs = find_inputs(desk, model, cancel=cancel)
         last = store.last_evaluation(model.id)
         if not full and last is not None and last.inputs_hash == inputs.digest and _is_settled(model, store):
             return _unchanged(model, store, now, started)
@@ -165,8 +167,10 @@ def _renewed(
     from mlops_desk.monitoring.model_pass import ModelPass
     from mlops_desk.monitoring.opening import with_files
     from mlops_desk.monitoring.requests import monitors_of
+    from mlops_desk.warehouse.object_copies import keep_only
 
     monitors = monitors_of(model)
+    progress = never_back(progress)
 
     def passed(opened: Opened) -> tuple[Found, Inputs]:
         work = ModelPass(opened, store, monitors, progress=progress, cancel=cancel, now=now, full=full)
@@ -175,7 +179,8 @@ def _renewed(
         return found, opened.inputs
 
     cache = desk.folder / DESK_FOLDER / "cache"
-    found, inputs = with_files(desk, model, cache, passed, inputs=inputs, cancel=cancel)
+    found, inputs = with_files(desk, model, cache, passed, inputs=inputs, progress=progress, cancel=cancel)
+    keep_only(desk.folder / COPIES, model.id, inputs.all, [one.id for one in desk.models])
     progress(Progress(stage="storing", share=0.95))
     with store.evaluation(model.id, inputs.digest, now) as writer:
         for split in Split:

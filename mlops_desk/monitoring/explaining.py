@@ -22,7 +22,7 @@ from mlops_desk.domain.model import Desk, Model
 from mlops_desk.domain.monitor import Monitor
 from mlops_desk.domain.moving import preceding_chunks
 from mlops_desk.domain.periods import in_local
-from mlops_desk.domain.progress import CancelToken, ProgressSink
+from mlops_desk.domain.progress import CancelToken, ProgressSink, never_back
 from mlops_desk.domain.schema import INTERSECTION, Task
 from mlops_desk.domain.slicing import Chunk, Split
 from mlops_desk.domain.threshold import Alert
@@ -98,6 +98,7 @@ def looked_into(
 ) -> Result:
     """What a look into an alert finds; raises UserError where its chunk is gone or cannot be read, WorkspaceBusy."""
     model = desk.model(alert.model)
+    progress = never_back(progress)
     chunks = store.chunks(model.id, Split.ANALYSIS)
     chunk = next((one for one in chunks if one.key == alert.last_chunk), None)
     if chunk is None:
@@ -121,9 +122,11 @@ def looked_into(
         )
         return look(Case(alert=alert, chunk=chunk, model=model, prepared=prepared, counting=counting, reference=before))
 
-    broken = {Path(note.place): note.text for note in store.notes(model.id) if note.code == "file_quarantined"}
     with _cache_folder(desk) as folder:
-        return with_files(desk, model, folder, look_at, inputs=find_inputs(desk, model), broken=broken, cancel=cancel)
+        inputs = find_inputs(desk, model, cancel=cancel)
+        left_out = {note.place: note.text for note in store.notes(model.id) if note.code == "file_quarantined"}
+        broken = {file.path: left_out[file.shown] for file in inputs.all if file.shown in left_out}
+        return with_files(desk, model, folder, look_at, inputs=inputs, broken=broken, progress=progress, cancel=cancel)
 
 
 @contextmanager

@@ -194,7 +194,7 @@ class LabelJoin:
     def _check_columns(self, labels: Sequence[Footer]) -> None:
         """Raises UserError for a label file without the columns that desk.toml names, or with values that are no labels."""
         for footer in labels:
-            types, place = dict(footer.columns), f"models.{self._model.id}.labels: {footer.path}"
+            types, place = dict(footer.columns), f"models.{self._model.id}.labels: {footer.file.shown}"
             for name in (self._labels.key, self._labels.target):
                 if name not in types:
                     raise UserError(f"{place} has no column {name!r}; it has {', '.join(types)}")

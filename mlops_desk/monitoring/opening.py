@@ -10,15 +10,19 @@ from pathlib import Path
 from typing import TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from mlops_desk.domain.errors import ExpressionFailure, UserError
 from mlops_desk.domain.model import Desk, Model
-from mlops_desk.domain.progress import CancelToken
+from mlops_desk.domain.progress import CancelToken, Progress, ProgressSink, no_progress
 from mlops_desk.monitoring.counting import ChangingFiles, UnreadableFiles
-from mlops_desk.monitoring.inputs import Inputs, find_inputs
+from mlops_desk.monitoring.inputs import COPIES, Inputs, find_inputs
+from mlops_desk.store.connection import may_write
 from mlops_desk.warehouse.cache import Cache, DamagedCache
 from mlops_desk.warehouse.connection import Connection
+from mlops_desk.warehouse.discovery import SourceFile, seen_again
 from mlops_desk.warehouse.footers import first_line, read_footers, unreadable_files
+from mlops_desk.warehouse.object_copies import ObjectsChanged, fetch, missing_copies
 from mlops_desk.warehouse.suitability import check_filter
 
 LOOKS = 6
@@ -39,9 +43,8 @@ class Opened(Struct, frozen=True, kw_only=True):
 
     def refuse_changing(self) -> None:
         """Raises ChangingFiles for files that changed while they were read; what was kept of them is under their former names."""
-        before = {file.path: file for file in self.inputs.all}
-        now = {file.path: file for file in find_inputs(self.desk, self.model).all}
-        changed = [path for path, file in before.items() if path not in self.broken and now.get(path) != file]
+        read = [file for file in self.inputs.all if file.path not in self.broken]
+        changed = [file.path for file in read if seen_again(file) != file]
         if changed:
             raise ChangingFiles(
                 dict.fromkeys(changed, "it was being written while it was read; the next run will take it in")
@@ -69,13 +72,18 @@ def with_files(
     *,
     inputs: Inputs,
     broken: Mapping[Path, str] | None = None,
+    progress: ProgressSink = no_progress,
     cancel: CancelToken | None = None,
 ) -> Result:
-    """What comes of some work on a model's files with the cache in `folder`; raises UserError where it cannot be done at all."""
+    """What comes of some work on a model's files with the cache in `folder`; raises UserError where it cannot be done at all.
+
+    `progress` is told of objects that are fetched first, as half of the whole.
+    """
     left_out = dict(broken or {})
     looks, damages = 0, 0
     while True:
         try:
+            inputs = _fetched(desk, inputs, folder, progress, cancel)
             return _attempt(desk, model, folder, work, inputs, left_out, cancel)
         except DamagedCache as error:
             damages += 1
@@ -85,11 +93,43 @@ def with_files(
         except ChangingFiles as error:
             looks += 1
             if looks < LOOKS:
-                inputs = find_inputs(desk, model)
+                inputs = find_inputs(desk, model, agreed=inputs.agreed, cancel=cancel)
             else:
                 left_out |= error.reasons
+        except ObjectsChanged:
+            looks += 1
+            if looks == LOOKS:
+                raise UserError(
+                    f"models.{model.id}: its objects are rewritten faster than they can be fetched"
+                ) from None
+            inputs = find_inputs(desk, model, agreed=inputs.agreed, cancel=cancel)
         except UnreadableFiles as error:
             left_out |= error.reasons
+
+
+def _fetched(desk: Desk, inputs: Inputs, folder: Path, progress: ProgressSink, cancel: CancelToken | None) -> Inputs:
+    """The inputs once there is a copy of every object: in the workspace, or beside the cache of who may only read that."""
+    place = desk.folder / COPIES
+    missing = {file.path for file in missing_copies(inputs.all)}
+    if not missing:
+        return inputs
+    if not may_write(desk.folder):
+        aside = folder / COPIES.name
+
+        def moved(files: tuple[SourceFile, ...]) -> tuple[SourceFile, ...]:
+            return tuple(
+                replace(file, path=aside / file.path.relative_to(place)) if file.path in missing else file
+                for file in files
+            )
+
+        inputs = replace(inputs, log=moved(inputs.log), reference=moved(inputs.reference), labels=moved(inputs.labels))
+        place = aside
+
+    def told(one: Progress) -> None:
+        progress(Progress(stage=one.stage, share=one.share / 2))
+
+    fetch(inputs.all, place, limit=desk.objects_bytes, progress=told, cancel=cancel)
+    return inputs
 
 
 def _attempt(

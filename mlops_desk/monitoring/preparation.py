@@ -210,7 +210,7 @@ class Preparation:
         prefix = f"{self._model.id}:T:"
         for file in files:
             if file.path in self._broken:
-                self._quarantine(Quarantined(path=file.path, reason=self._broken[file.path]), what)
+                self._quarantine(Quarantined(file=file, reason=self._broken[file.path]), what)
         files = [file for file in files if file.path not in self._broken]
         known = {} if self._fresh else self._cache.get(prefix + file.fingerprint for file in files)
         found = {
@@ -225,12 +225,13 @@ class Preparation:
                 self._quarantine(one, what)
         empty = [footer for footer in found.values() if footer.rows == 0]
         for footer in empty:
-            self._note(NoteLevel.NOTICE, "file_empty", str(footer.path), f"{self._name(footer.path)} has no rows")
+            self._note(NoteLevel.NOTICE, "file_empty", footer.file.shown, f"{self._name(footer.path)} has no rows")
         return [found[file.path] for file in files if file.path in found and found[file.path].rows]
 
     def _quarantine(self, one: Quarantined, what: str) -> None:
-        text = f"{self._name(one.path)} of the {what} is left out: {one.reason}"
-        self._note(NoteLevel.WARNING, "file_quarantined", str(one.path), text)
+        name = self._name(one.path)
+        text = f"{name} of the {what} is left out: {one.reason.replace(str(one.path), name)}"
+        self._note(NoteLevel.WARNING, "file_quarantined", one.shown, text)
 
     def _note(self, level: NoteLevel, code: str, place: str, text: str, count: int | None = None) -> None:
         self._notes.append(DataNote(level=level, code=code, place=place, text=text, count=count))

@@ -1,4 +1,4 @@
-"""Looks at a model's configuration, files and columns without evaluating and without writing into the workspace."""
+"""Looks at a model's configuration, files and columns without evaluating; nothing is written but copies of objects that an evaluation needs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mlops_desk.domain.errors import UserError
 from mlops_desk.domain.model import Desk, Model
 from mlops_desk.domain.moving import words
 from mlops_desk.domain.overview import DataNote, NoteLevel
-from mlops_desk.domain.progress import CancelToken
+from mlops_desk.domain.progress import CancelToken, ProgressSink, no_progress
 from mlops_desk.domain.schema import Column
 
 if TYPE_CHECKING:
@@ -48,18 +48,28 @@ class ModelCheck(Struct, frozen=True, kw_only=True):
     failure: str | None = None
 
 
-def checked(desk: Desk, model: Model, cancel: CancelToken | None = None) -> ModelCheck:
-    """Reads footers, columns and labels of a model as an evaluation would; the failure tells what stops it. Raises Cancelled."""
+def checked(
+    desk: Desk,
+    model: Model,
+    cancel: CancelToken | None = None,
+    *,
+    agreed: bool = False,
+    progress: ProgressSink = no_progress,
+) -> ModelCheck:
+    """Reads footers, columns and labels of a model as an evaluation would; the failure tells what stops it. Raises Cancelled.
+
+    `agreed` : whether somebody named the model's remote paths just now, so that it need not be trusted to read them.
+    """
     from mlops_desk.monitoring.inputs import find_inputs
     from mlops_desk.monitoring.opening import with_files
 
     files: tuple[FileCount, ...] = ()
     try:
-        inputs = find_inputs(desk, model)
+        inputs = find_inputs(desk, model, agreed=agreed, cancel=cancel)
         found = (("log", inputs.log), ("reference", inputs.reference), ("labels", inputs.labels))
         files = tuple(FileCount(part=part, files=len(some)) for part, some in found if some)
         with tempfile.TemporaryDirectory(prefix="mlops-desk-") as folder:
-            prepared = with_files(desk, model, Path(folder), _prepared, inputs=inputs, cancel=cancel)
+            prepared = with_files(desk, model, Path(folder), _prepared, inputs=inputs, progress=progress, cancel=cancel)
     except UserError as error:
         return _check(desk, model, files, failure=with_line(desk, str(error)))
     rows = {"log": sum(one.rows for one in prepared.log), "reference": sum(one.rows for one in prepared.reference)}

@@ -9,6 +9,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from mlops_desk.config.guess import words
+from mlops_desk.config.object_path import is_object_path
 from mlops_desk.domain.errors import UserError
 from mlops_desk.warehouse.discovery import GLOB_CHARACTERS, SUFFIXES
 from mlops_desk.warehouse.facts import unconverted
@@ -99,16 +100,18 @@ def _files(folder: Path) -> list[Path]:
 
 def parts_of_typed(folder: Path, logs: Sequence[str], reference: Sequence[str], labels: Sequence[str]) -> Parts:
     """The parts of paths as typed relative to the current folder; one folder of logs alone is told apart by names."""
-    if len(logs) == 1 and not reference and not labels and _absolute(logs[0]).is_dir():
+    if len(logs) == 1 and not is_object_path(logs[0]) and not reference and not labels and _absolute(logs[0]).is_dir():
         return parts_of(folder, [_absolute(logs[0])])
-    besides = [_absolute(path) for path in (*reference, *labels)]
+    besides = [_absolute(path) for path in (*reference, *labels) if not is_object_path(path)]
     return Parts(logs=_typed(folder, logs, besides), reference=_typed(folder, reference), labels=_typed(folder, labels))
 
 
 def _typed(folder: Path, paths: Sequence[str], besides: Sequence[Path] = ()) -> tuple[str, ...]:
-    plain = [path for path in paths if _absolute(path).exists() or not set(path) & set(GLOB_CHARACTERS)]
+    objects = [path for path in paths if is_object_path(path)]
+    files = [path for path in paths if path not in objects]
+    plain = [path for path in files if _absolute(path).exists() or not set(path) & set(GLOB_CHARACTERS)]
     found = told(folder, [_absolute(path) for path in plain], besides) if plain else ()
-    return (*found, *(_relative(folder, _absolute(path)) for path in paths if path not in plain))
+    return (*found, *(_relative(folder, _absolute(path)) for path in files if path not in plain), *objects)
 
 
 def _absolute(path: str) -> Path:

@@ -15,18 +15,21 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
+from mlops_desk import trust
 from mlops_desk.config.desk_file import FILE_NAME, read_desk
 from mlops_desk.config.guess import ColumnFacts, Guess, Nature, guess, with_positive
 from mlops_desk.domain.errors import UserError
 from mlops_desk.domain.model import Desk, Labels, Logs, Model, Reference
-from mlops_desk.domain.progress import CancelToken
+from mlops_desk.domain.progress import CancelToken, ProgressSink, no_progress
 from mlops_desk.domain.schema import INTERSECTION, Column, ColumnRoles, Kind, Role, Task
+from mlops_desk.monitoring.inputs import COPIES
 from mlops_desk.operations.check import checked
 from mlops_desk.operations.cutting import chunk_rule, first_third
 from mlops_desk.operations.dropped import Parts, parts_of
 from mlops_desk.warehouse.connection import Connection, quoted
 from mlops_desk.warehouse.facts import Span, column_facts, log_span, mean_scores, part_files, readable_footers
 from mlops_desk.warehouse.footers import Footer
+from mlops_desk.warehouse.object_copies import ObjectsChanged, fetch
 from mlops_desk.warehouse.schema import log_relation
 
 PROTECTED, SEGMENT = "protected", "segment"
@@ -134,13 +137,15 @@ def proposal(
     task: Task | None = None,
     cancel: CancelToken | None = None,
     uses: Mapping[str, str] | None = None,
+    *,
+    progress: ProgressSink = no_progress,
 ) -> Proposal:
     """What desk.toml of a folder could say of these files; raises UserError where there is nothing to read, Cancelled.
 
     `uses` are what a person says that the columns are for; without them it is guessed.
     """
     folder = folder.absolute()
-    return _proposed(folder, parts, _look(folder, parts, task, cancel, uses))
+    return _proposed(folder, parts, _look(folder, parts, task, cancel, uses, progress))
 
 
 def sketch_of_dropped(paths: Sequence[Path], cancel: CancelToken | None = None) -> Sketch | None:
@@ -236,23 +241,35 @@ def roles_of(guessed: ColumnRoles, uses: Mapping[str, str]) -> ColumnRoles:
 
 
 def _look(
-    folder: Path, parts: Parts, task: Task | None, cancel: CancelToken | None, uses: Mapping[str, str] | None
+    folder: Path,
+    parts: Parts,
+    task: Task | None,
+    cancel: CancelToken | None,
+    uses: Mapping[str, str] | None,
+    progress: ProgressSink = no_progress,
 ) -> Look:
-    found = {what: part_files(folder, paths, f"--{what}") for what, paths in parts.named if paths}
-    apart = {*found.get("reference", ()), *found.get("labels", ())}
-    files = [path for paths in found.values() for path in paths]
+    copies = folder / COPIES
+    found = {what: part_files(folder, paths, f"--{what}", copies, cancel) for what, paths in parts.named if paths}
+    apart = {file.path for what in ("reference", "labels") for file in found.get(what, ())}
+    files = [file.path for some in found.values() for file in some]
+    try:
+        fetch([file for some in found.values() for file in some], copies, progress=progress, cancel=cancel)
+    except ObjectsChanged:
+        raise UserError(
+            "--logs: objects are rewritten while they are fetched: try again when nobody writes them"
+        ) from None
     with (
         tempfile.TemporaryDirectory(prefix="mlops-desk-") as spill,
         Connection(files, Path(spill), cancel=cancel) as connection,
     ):
-        log, remarks = readable_footers(connection, folder, parts.logs, "--logs")
+        log, remarks = readable_footers(connection, found["logs"], "--logs")
         log = [footer for footer in log if footer.path not in apart]
         if not log:
             raise UserError("--logs: all its files are named as reference or labels too")
         facts = column_facts(connection, log)
         others = []
-        for what, paths in parts.named[1:]:
-            footers, more = readable_footers(connection, folder, paths, f"--{what}") if paths else ([], [])
+        for what in ("reference", "labels"):
+            footers, more = readable_footers(connection, found[what], f"--{what}") if what in found else ([], [])
             others.append(column_facts(connection, footers) if footers else ())
             remarks += more
         guessed = guess(facts, others[0], others[1], task)
@@ -308,11 +325,17 @@ def refuse_existing(folder: Path) -> None:
 
 
 def write_proposal(folder: Path, made: Proposal) -> Desk:
-    """Writes the desk.toml of a proposal and returns it as read back; raises UserError where there is one already."""
+    """Writes the desk.toml of a proposal and returns it as read back; raises UserError where there is one already.
+
+    What of its paths lies on other machines is trusted: a person has just named it.
+    """
     from mlops_desk.config.writing import ModelDraft, write_desk
 
     write_desk(folder, made.name, [ModelDraft(model=made.model, columns=made.columns)])
-    return read_desk(folder)
+    desk = read_desk(folder)
+    if trust.runnable_parts(desk):
+        trust.trust(desk)
+    return desk
 
 
 def desk_from_dropped(
@@ -395,7 +418,7 @@ def _model(folder: Path, parts: Parts, guessed: Guess, span: Span | None, rows: 
 def _understood(folder: Path, model: Model, guessed: Guess, reasons: Sequence[str], remarks: Sequence[str]) -> Proposal:
     """The proposal with each column's kind as an evaluation would take it."""
     desk = Desk(name=model.name, folder=folder, file=folder / FILE_NAME, models=(model,))
-    look = checked(desk, model)
+    look = checked(desk, model, agreed=True)
     columns = tuple(
         replace(column, reason=guessed.reasons[column.name]) if column.name in guessed.reasons else column
         for column in look.columns

@@ -1,4 +1,4 @@
-"""The help pages of resources/help: one for each metric id, and guides to what metrics have in common.
+"""The help pages of resources/help: one for each metric id, and guides to what they have in common.
 
 A page is Markdown of a fixed shape: `# Name`, one paragraph that says what it is, and `##` sections; of a metric those of METRIC_SECTIONS,
 in that order. The first line of "How to read it" states range and direction in the words of `range_line`.
@@ -35,6 +35,7 @@ GUIDES = (
     "fairness-reading",
     "weights",
     "moving-references",
+    "object-stores",
 )
 """Pages that are of no single metric."""
 _NAME = re.compile(r"[a-z0-9]+(?:[_-][a-z0-9]+)*")

@@ -1,5 +1,6 @@
 """Finds the files behind paths of desk.toml and tells by size and time whether they changed.
 
+An object of a store is a file, too: its copy on this machine, which `object_copies` fetches before anything is read.
 Paths are files, folders or globs, relative to the workspace. Files come in the order of their names, which is the order of rows where a log
 has no timestamps. Hidden files, and those that other programs mark as unfinished, are passed over.
 """
@@ -11,18 +12,36 @@ import glob
 import hashlib
 import os
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from mlops_desk.config.object_path import is_object_path
 from mlops_desk.domain.errors import UserError
+from mlops_desk.domain.model import ObjectAccess
 
 GLOB_CHARACTERS = "*?["
 SUFFIXES = (".parquet", ".pq", ".parq")
 UNFINISHED = (".tmp", ".part", ".crc", ".inprogress", ".crdownload")
 GONE = (errno.ENOENT, errno.ENOTDIR, errno.EBADF, errno.ELOOP)
-REMOTE = ("s3://", "gs://", "abfs://", "abfss://")
+
+
+class Origin(Struct, frozen=True, kw_only=True):
+    """Where a copy comes from.
+
+    Attributes
+    ----------
+    url : the object's whole name. key : the same to its store, from the bucket on. etag : its content's name, known of young objects only.
+    place : the key of desk.toml that leads to it. access : how its store is reached.
+    """
+
+    url: str
+    key: str
+    etag: str
+    place: str
+    access: ObjectAccess
 
 
 class SourceFile(Struct, frozen=True, kw_only=True):
@@ -31,32 +50,47 @@ class SourceFile(Struct, frozen=True, kw_only=True):
     Attributes
     ----------
     path : absolute. size : bytes. modified : nanoseconds since 1970. readable : whether this user may read it.
+    origin : of what object the path is or will be a copy, None of a file that lies here.
     """
 
     path: Path
     size: int
     modified: int
     readable: bool = True
+    origin: Origin | None = None
+
+    @property
+    def shown(self) -> str:
+        """The file as messages name it: an object by its whole name."""
+        return str(self.path) if self.origin is None else self.origin.url
 
     @property
     def fingerprint(self) -> str:
         """Names this content of this file: changes when the file is rewritten, or is closed to this user."""
-        text = f"{self.path}\0{self.size}\0{self.modified}{'' if self.readable else chr(0)}"
+        version = "" if self.origin is None or not self.origin.etag else f"\0{self.origin.etag}"
+        text = f"{self.shown}\0{self.size}\0{self.modified}{'' if self.readable else chr(0)}{version}"
         return hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
 
 
-def find_files(folder: Path, paths: Sequence[str], key: str) -> tuple[SourceFile, ...]:
+ObjectFinder = Callable[[str], Iterable[SourceFile]]
+"""The objects behind a path with a scheme, as copies; raises UserError."""
+
+
+def find_files(
+    folder: Path, paths: Sequence[str], key: str, objects: ObjectFinder | None = None
+) -> tuple[SourceFile, ...]:
     """All files behind the paths, each once, sorted by name; `key` names the place in desk.toml for errors.
 
-    Raises UserError for a path that is not there and for a protocol that cannot be read. No file at all is for the caller to judge.
+    `objects` finds what lies in object stores. Raises UserError for a path that is not there. No file at all is for the caller to judge.
     """
     found: dict[str, SourceFile] = {}
     identities: dict[tuple[int, int], list[str]] = {}
     for path in paths:
-        if path.startswith(REMOTE):
-            raise UserError(
-                f"{key}: {path} is in an object store, which this version cannot read yet; copy it to a folder"
-            )
+        if is_object_path(path):
+            if objects is None:
+                raise UserError(f"{key}: {path} is in an object store: copy its files to a folder and name that")
+            found |= {file.shown: file for file in objects(path)}
+            continue
         for name in _names_of(folder, path, key):
             status, same = _status(name), os.path.normcase(name)
             if status is not None and same not in found:
@@ -70,7 +104,7 @@ def find_files(folder: Path, paths: Sequence[str], key: str) -> tuple[SourceFile
     for names in identities.values():
         for name in _other_names(names):
             del found[name]
-    return tuple(found[name] for name in sorted(found, key=_parts))
+    return tuple(found[name] for name in sorted(found, key=lambda name: _parts(name, found[name].origin)))
 
 
 def _other_names(names: list[str]) -> list[str]:
@@ -83,9 +117,17 @@ def _other_names(names: list[str]) -> list[str]:
     return [name for name in names if name not in first.values()]
 
 
-def _parts(name: str) -> list[str]:
+def _parts(name: str, origin: Origin | None = None) -> list[str]:
     """The folders of a file and its own name; what a Path says of many files would take longer than to look at them."""
-    return name.split(os.sep)  # noqa: PTH206
+    return name.split(os.sep) if origin is None else name.split("/")  # noqa: PTH206
+
+
+def seen_again(file: SourceFile) -> SourceFile | None:
+    """A file as it is now, None where it is gone; of an object its copy, which nobody rewrites."""
+    status = _status(str(file.path))
+    if status is None or file.origin is not None:
+        return file if status is not None and status.st_size == file.size else None
+    return replace(file, size=status.st_size, modified=status.st_mtime_ns, readable=os.access(file.path, os.R_OK))
 
 
 def _status(name: str) -> os.stat_result | None:
@@ -158,8 +200,13 @@ def _plain_part(pattern: Path) -> Path:
 
 
 def _is_finished(file: str, base: str) -> bool:
-    """Whether a file found below a folder is meant to be read; a hidden part of its path hides it, unless it is a partition."""
-    *folders, name = _parts(file.removeprefix(base))
+    """Whether a file found below a folder is meant to be read."""
+    return is_finished(_parts(file.removeprefix(base)))
+
+
+def is_finished(parts: Sequence[str]) -> bool:
+    """Whether a file is meant to be read by the parts of its name; a hidden one hides it, unless it is a partition."""
+    *folders, name = parts
     hidden = name.startswith((".", "_")) or any(one.startswith((".", "_")) and "=" not in one for one in folders)
     return not hidden and not name.lower().endswith(UNFINISHED)
 

@@ -10,10 +10,13 @@ from pathlib import Path
 from msgspec import Struct
 
 from mlops_desk.config.guess import CODES_AT_MOST, MOST_CLASSES, ColumnFacts, Nature
+from mlops_desk.config.object_path import object_path_trouble
 from mlops_desk.domain.errors import UserError
+from mlops_desk.domain.model import ObjectAccess
+from mlops_desk.domain.progress import CancelToken
 from mlops_desk.domain.schema import Scalar
 from mlops_desk.warehouse.connection import Connection, literal, quoted
-from mlops_desk.warehouse.discovery import find_files
+from mlops_desk.warehouse.discovery import SourceFile, find_files
 from mlops_desk.warehouse.footers import Footer, read_footers
 from mlops_desk.warehouse.schema import ZONED, ReferenceRows, common_types, is_number, is_time, is_zoned, log_relation
 
@@ -35,9 +38,19 @@ class Span(Struct, frozen=True, kw_only=True):
         return (self.latest - self.earliest).total_seconds()
 
 
-def part_files(folder: Path, paths: Sequence[str], what: str) -> tuple[Path, ...]:
-    """The files behind paths; raises UserError where there are none."""
-    files = tuple(file.path for file in find_files(folder, paths, what))
+def part_files(
+    folder: Path, paths: Sequence[str], what: str, copies: Path, cancel: CancelToken | None = None
+) -> tuple[SourceFile, ...]:
+    """The files behind paths that a person has typed, objects as their copies in `copies`; raises UserError where there are none."""
+
+    def objects(path: str) -> list[SourceFile]:
+        from mlops_desk.warehouse.object_listing import find_objects
+
+        if (trouble := object_path_trouble(path)) is not None:
+            raise UserError(f"{what} {trouble}")
+        return find_objects(copies, path, what, ObjectAccess(), cancel)
+
+    files = find_files(folder, paths, what, objects)
     if files:
         return files
     raise UserError(f"{what}: no Parquet file is found under {', '.join(paths)}{unconverted(folder / paths[0])}")
@@ -50,11 +63,9 @@ def unconverted(path: Path) -> str:
     return f": {tables[0]} has to be converted to Parquet first" if tables else ""
 
 
-def readable_footers(
-    connection: Connection, folder: Path, paths: Sequence[str], what: str
-) -> tuple[list[Footer], list[str]]:
-    """The footers of the files behind paths that have rows, and a remark on each other file; raises UserError where there is none."""
-    footers, quarantined = read_footers(connection, find_files(folder, paths, what))
+def readable_footers(connection: Connection, files: Sequence[SourceFile], what: str) -> tuple[list[Footer], list[str]]:
+    """The footers of the files that have rows, and a remark on each other file; raises UserError where there is none."""
+    footers, quarantined = read_footers(connection, files)
     remarks = [f"{one.path.name} is left out: {one.reason}" for one in quarantined]
     remarks += [f"{footer.path.name} has no rows" for footer in footers if not footer.rows]
     found = [footer for footer in footers if footer.rows]

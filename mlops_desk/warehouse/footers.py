@@ -50,8 +50,18 @@ class Footer(Struct, frozen=True, kw_only=True):
 class Quarantined(Struct, frozen=True, kw_only=True):
     """A file that cannot be read, and why in words."""
 
-    path: Path
+    file: SourceFile
     reason: str
+
+    @property
+    def path(self) -> Path:
+        """Where the file lies."""
+        return self.file.path
+
+    @property
+    def shown(self) -> str:
+        """The file as messages name it."""
+        return self.file.shown
 
 
 def file_list(paths: Sequence[Path]) -> str:
@@ -61,7 +71,7 @@ def file_list(paths: Sequence[Path]) -> str:
 
 def read_footers(connection: Connection, files: Sequence[SourceFile]) -> tuple[list[Footer], list[Quarantined]]:
     """The footers of files in their order, and the files that are none."""
-    quarantined = [Quarantined(path=file.path, reason=reason) for file in files if (reason := torn(file.path))]
+    quarantined = [Quarantined(file=file, reason=reason) for file in files if (reason := torn(file.path))]
     bad = {entry.path for entry in quarantined}
     whole = [file for file in files if file.path not in bad]
     if not whole:
@@ -95,7 +105,7 @@ def _read_all(connection: Connection, files: Sequence[SourceFile]) -> tuple[list
         return _read_together(connection, files), []
     except duckdb.Error as error:
         if len(files) == 1:
-            return [], [Quarantined(path=files[0].path, reason=f"its footer cannot be read ({first_line(error)})")]
+            return [], [Quarantined(file=files[0], reason=f"its footer cannot be read ({first_line(error)})")]
     middle = len(files) // 2
     left, right = _read_all(connection, files[:middle]), _read_all(connection, files[middle:])
     return left[0] + right[0], left[1] + right[1]

@@ -2,17 +2,27 @@
 
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from mlops_desk.config.desk_file import parse_desk, read_desk
 from mlops_desk.config.writing import ModelDraft, desk_text, write_desk
 from mlops_desk.domain.errors import UserError
 from mlops_desk.domain.metric import Convention, Direction, Family
-from mlops_desk.domain.model import EXPECTED_TYPES, BusinessMetric, Expectation, Labels, Logs, Model, Reference
+from mlops_desk.domain.model import (
+    EXPECTED_TYPES,
+    BusinessMetric,
+    Expectation,
+    Labels,
+    Logs,
+    Model,
+    ObjectAccess,
+    Reference,
+)
 from mlops_desk.domain.monitor import Monitor
 from mlops_desk.domain.retraining import (
     Criterion,
@@ -50,7 +60,28 @@ scalars = texts | numbers | st.integers(-(10**12), 10**12) | st.booleans()
 timezones = st.sampled_from(["UTC", "Europe/Berlin", "America/New_York"])
 periods = st.sampled_from(["1h", "6h", "1d", "30d", "1w", "1mo", "1q", "1y"])
 seconds = st.floats(1e-6, 1e9) | st.integers(1, 10**7).map(float)
-paths = st.lists(texts, min_size=1, max_size=3, unique=True).map(tuple)
+objects = st.sampled_from(["s3://b/logs", "s3://b/a*/**", "S3://b/ü", "gs://b/x"])
+paths = st.lists(texts.filter(lambda text: "://" not in text) | objects, min_size=1, max_size=3, unique=True).map(tuple)
+accesses = st.builds(
+    ObjectAccess,
+    region=st.none() | st.just("eu-west-1"),
+    endpoint=st.none() | st.just("http://localhost:9000"),
+    anonymous=st.booleans(),
+)
+
+
+Reached = TypeVar("Reached", Logs, Reference, Labels)
+
+
+def reached(section: Reached, access: ObjectAccess, logs: Logs) -> Reached:
+    """A section that says how its objects are reached, where it has any; what it does not say holds as in the logs."""
+    schemes, known = ({path[:2].lower() for path in one.paths if "://" in path} for one in (section, logs))
+    if not schemes:
+        return section
+    before = logs.access if schemes <= known else ObjectAccess()
+    region = access.region if "s3" in schemes else None
+    whole = replace(access, region=region or before.region, endpoint=access.endpoint or before.endpoint)
+    return replace(section, access=whole)
 
 
 def some(strategy: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
@@ -147,13 +178,14 @@ def roles(draw: st.DrawFn, task: Task | None, timed: bool, labelled: bool) -> Co
 
 
 @st.composite
-def references(draw: st.DrawFn, timed: bool, every: str | None) -> Reference:
+def references(draw: st.DrawFn, timed: bool, every: str | None, logs: Logs) -> Reference:
     """`every` is the length of the chunks where they are of time."""
     of_time = [*(["between"] if timed else []), *(["rolling"] if every else [])]
     kind = draw(st.sampled_from(["paths", "previous", "expanding", *of_time]))
+
     match kind:
         case "paths":
-            return Reference(paths=draw(paths))
+            return reached(Reference(paths=draw(paths)), draw(accesses), logs)
         case "previous":
             return Reference(previous_chunks=draw(counts))
         case "expanding":
@@ -243,6 +275,7 @@ def models(draw: st.DrawFn) -> Model:
     task = draw(some(st.sampled_from(Task)))
     timed, labelled = draw(st.booleans()), draw(st.booleans())
     retraining = draw(some(retrainings()))
+    logs = reached(Logs(paths=draw(paths), filter=draw(some(texts))), draw(accesses), Logs(paths=()))
     cut = draw(st.sampled_from(["size", "number", *(["every"] if timed else [])]))
     size = 2 if task is Task.BINARY else 3
     row = st.tuples(*[numbers] * size)
@@ -251,15 +284,17 @@ def models(draw: st.DrawFn) -> Model:
         id=draw(ids),
         name=draw(texts),
         task=task,
-        logs=Logs(paths=draw(paths), filter=draw(some(texts))),
-        reference=draw(references(timed, length if cut == "every" else None)),
+        logs=logs,
+        reference=draw(references(timed, length if cut == "every" else None, logs)),
         columns=draw(roles(task, timed, labelled)),
         chunks=ChunkRule(
             **{cut: length},
             incomplete=draw(st.sampled_from(Incomplete)),
             timezone=draw(timezones),
         ),
-        labels=Labels(paths=draw(paths), key=draw(texts), target=draw(texts)) if labelled else None,
+        labels=reached(Labels(paths=draw(paths), key=draw(texts), target=draw(texts)), draw(accesses), logs)
+        if labelled
+        else None,
         monitors=tuple(draw(st.lists(monitors(), max_size=2))),
         business=tuple(
             BusinessMetric(id=name, sql=draw(texts), higher_is=draw(st.sampled_from(Direction)))
@@ -416,3 +451,14 @@ def test_writes_nothing_that_could_not_be_read(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="models\\[2\\].id is car-loan a second time"):
         write_desk(tmp_path, "Lending", twice)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_public_log_beside_private_labels_reads_back() -> None:
+    public = ObjectAccess(anonymous=True)
+    model = replace(
+        PLAIN,
+        logs=Logs(paths=("s3://b/logs",), access=public),
+        columns=replace(PLAIN.columns, id="id"),
+        labels=Labels(paths=("s3://c/labels",), key="id", target="y"),
+    )
+    assert parse_desk(desk_text("d", [ModelDraft(model=model)]), FILE).models == (model,)

@@ -676,8 +676,40 @@ WORKSHOP += [
     ]
 ]
 
+LOGS_PATH, ON_S3 = 'path = "logs"', 'path = "s3://b/logs"'
+SECRETS = (
+    "credentials do not belong into desk.toml: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment,"
+    " or name a profile of ~/.aws in AWS_PROFILE"
+)
+SCHEMES = "which is none of s3://, gs://, abfs://, abfss://"
+OPTIONS = "has options behind a question mark: write region and endpoint as keys beside path"
+ONLY = "is only for paths in an object store, such as s3://bucket/logs: leave it out"
+OBJECTS = [
+    (LOGS_PATH, 'path = "hdfs://b/logs"', f"6: models.car-loan.logs.path begins with hdfs://, {SCHEMES}: copy the files to a folder"),
+    (LOGS_PATH, 'path = ["a", "s3a://b/logs"]', f"6: models.car-loan.logs.path[2] begins with s3a://, {SCHEMES}: write s3://"),
+    (LOGS_PATH, 'path = "file:///logs"', "6: models.car-loan.logs.path is a file of this machine: write its path without file://"),
+    (LOGS_PATH, 'path = "s3:///logs"', "6: models.car-loan.logs.path names no bucket: write for example s3://my-bucket/logs/*.parquet"),
+    (LOGS_PATH, 'path = "s3://b*/logs"', "6: models.car-loan.logs.path has a pattern in place of the bucket's name: name one bucket in each path"),
+    (LOGS_PATH, 'path = "s3://AKID:hush@b/logs"', f"6: models.car-loan.logs.path names a user before the bucket; {SECRETS}"),
+    (LOGS_PATH, 'path = "s3://b/logs?secret_key=hush"', f"6: models.car-loan.logs.path {OPTIONS}; {SECRETS}"),
+    (LOGS_PATH, 'path = "abfs://c/logs"', "6: models.car-loan.logs.path must name container and account, as in abfs://container@account.dfs.core.windows.net/logs"),
+    (LOGS_PATH, f'{ON_S3}\nsecret_key = "hush"', f"7: models.car-loan.logs.secret_key is a secret; {SECRETS}"),
+    (LOGS_PATH, f'{LOGS_PATH}\nregion = "eu-west-1"', f"7: models.car-loan.logs.region {ONLY}"),
+    (LOGS_PATH, f'{ON_S3}\nendpoint = "localhost"', '7: models.car-loan.logs.endpoint must be an address such as "https://storage.example.com:9000"'),
+    (LOGS_PATH, f'{ON_S3}\nendpoint = "http://me:hush@host"', '7: models.car-loan.logs.endpoint must be an address such as "https://storage.example.com:9000"'),
+    (LOGS_PATH, f'{ON_S3}\nanonymous = "yes"', '7: models.car-loan.logs.anonymous must be true or false, not "yes"'),
+    (LOGS_PATH, 'path = "gs://b/logs"\nregion = "x"', "7: models.car-loan.logs.region is only for s3://: leave it out"),
+    (LOGS_PATH, 'path = "abfs://c@a.b.c/logs"\nanonymous = true',
+     "7: models.car-loan.logs.anonymous is only for s3:// and gs://: set AZURE_STORAGE_SAS_TOKEN in the environment"),
+    ('path = "reference.parquet"', "previous_chunks = 3\nregion = 'x'", f"9: models.car-loan.reference.region {ONLY}"),
+    ("", "[store]\nobjects = '5'", '16: store.objects must be a size such as "500MB", "20GB" or "1.5TB", not "5"'),
+    ("", "[store]\nobjects = '0GB'", '16: store.objects must be a size such as "500MB", "20GB" or "1.5TB", not "0GB"'),
+]  # fmt: skip
 
-@pytest.mark.parametrize(("old", "new", "message"), FORMAT + MODELS + ROWS + COLUMNS + MONITORS + OTHERS + WORKSHOP)
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"), FORMAT + MODELS + ROWS + COLUMNS + MONITORS + OTHERS + WORKSHOP + OBJECTS
+)
 def test_names_file_line_key_and_the_way_out(old: str, new: str, message: str) -> None:
     parse_desk(MINIMAL, FILE)
     text = MINIMAL.replace(old, new, 1) if old else MINIMAL + new

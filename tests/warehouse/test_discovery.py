@@ -96,8 +96,8 @@ def test_a_missing_path_is_an_error_and_an_empty_folder_is_not(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("path", ["s3://bucket/logs", "gs://bucket/a.parquet", "abfs://c@a/logs"])
-def test_an_object_store_is_refused_in_words(tmp_path: Path, path: str) -> None:
-    with pytest.raises(UserError, match="cannot read yet"):
+def test_an_object_is_refused_where_only_files_are_looked_for(tmp_path: Path, path: str) -> None:
+    with pytest.raises(UserError, match="copy its files to a folder"):
         names(tmp_path, path)
 
 
