@@ -171,13 +171,25 @@ def _add_outputs(commands: argparse._SubParsersAction[Parser]) -> None:
     metrics = _add(commands, "metrics", "write the results table")
     metrics.add_argument("-o", "--output", metavar="F", required=True, type=Path, help="a .parquet, .csv or .json file")
     report = _add(commands, "report", "write a report")
-    report.add_argument("-o", "--output", metavar="F", required=True, type=Path, help="a .html or .json file")
+    report.add_argument(
+        "-o", "--output", metavar="F", required=True, type=Path, help="a .html, .pdf, .md or .json file"
+    )
     _model(report)
     report.add_argument("--from", dest="start", metavar="D", type=_checked("moment"), help="first day or moment")
     report.add_argument("--to", dest="end", metavar="D", type=_checked("moment"), help="day or moment after the last")
     report.add_argument(
-        "--as-of", metavar="T", type=_checked("instant"), help="the moment the report is made, in place of now"
+        "--as-of",
+        metavar="T",
+        type=_checked("instant_utc"),
+        help="the moment the report is made, in place of now (UTC where no zone is written): the same bytes whenever it is written",
     )
+    report.add_argument(
+        "--role",
+        choices=("operator", "engineer", "manager"),
+        default="engineer",
+        help="what is shown: alerts, runs and freshness; everything (default); or one page of state, trend, value and fairness",
+    )
+    report.add_argument("--lang", choices=("en", "zh"), default="en", help="language of the texts (default: en)")
 
 
 def _add_retraining(commands: argparse._SubParsersAction[Parser]) -> None:

@@ -23,7 +23,16 @@ def report(call: Call) -> int:
         raise UserError(f"--to must be later than --from ({start.isoformat()}), not {end.isoformat()}")
     period = Period(start=start, end=end)
     workspace = opened(arguments)
-    workspace.write_report(arguments.output, model=arguments.model, period=period, now=arguments.as_of)
+    troubles = workspace.write_report(
+        arguments.output,
+        model=arguments.model,
+        period=period,
+        now=arguments.as_of,
+        role=arguments.role,
+        language=arguments.lang,
+    )
     warn_of_runs(call.terminal, workspace)
+    for trouble in troubles:
+        call.terminal.warning(trouble)
     call.terminal.line(f"{arguments.output}: written")
     return 0

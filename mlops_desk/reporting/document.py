@@ -8,21 +8,45 @@ from mlops_desk.domain.errors import UserError
 from mlops_desk.reporting.content import Report
 from mlops_desk.reporting.files import replace_file
 
+FORMATS = {".html": "html", ".htm": "html", ".pdf": "pdf", ".md": "markdown", ".json": "json"}
 
-def write_report(report: Report, path: Path) -> None:
-    """Writes a report in the format that the file's suffix names (.html, .htm, .json).
+
+def checked_format(path: Path) -> str:
+    """The format that a file's suffix names; raises UserError for another suffix."""
+    suffix = path.suffix.lower()
+    if suffix not in FORMATS:
+        raise UserError(
+            f"{path}: reports are written as .html, .pdf, .md or .json, and {suffix or 'no suffix'} is none of them"
+        )
+    return FORMATS[suffix]
+
+
+def write_report(report: Report, path: Path) -> tuple[str, ...]:
+    """Writes a report in the format that the file's suffix names and returns what is not right with it, in words.
 
     The file is complete or not there at all. Raises UserError for another suffix, and where the file cannot be written.
     """
-    suffix = path.suffix.lower()
-    if suffix in (".html", ".htm"):
+    data, troubles = encoded(report, checked_format(path))
+    replace_file(path, lambda part: part.write_bytes(data))
+    return tuple(f"{path}: {trouble}" for trouble in troubles)
+
+
+def encoded(report: Report, format: str) -> tuple[bytes, tuple[str, ...]]:
+    """The bytes of a report, and what is not right with them."""
+    if format == "pdf":
+        from mlops_desk.reporting.pdf import pdf
+
+        return pdf(report)
+    if format == "html":
         from mlops_desk.reporting.html import html
 
         text = html(report)
-    elif suffix == ".json":
+    elif format == "markdown":
+        from mlops_desk.reporting.markdown import markdown
+
+        text = markdown(report)
+    else:
         from mlops_desk.reporting.json_report import json_text
 
         text = json_text(report)
-    else:
-        raise UserError(f"{path}: reports are written as .html or .json, and {suffix or 'no suffix'} is none of them")
-    replace_file(path, lambda part: part.write_bytes(text.encode()))
+    return text.encode(), ()

@@ -19,7 +19,7 @@ from mlops_desk.domain.threshold import Alert, AlertState, Severity
 from mlops_desk.reporting.distribution import distribution_notes, shares
 from mlops_desk.reporting.groups import group_bars
 from mlops_desk.reporting.matrix import drift_matrix, drift_share
-from mlops_desk.reporting.naming import chunks_text, plural
+from mlops_desk.reporting.naming import chunks_text
 from mlops_desk.reporting.page import (
     DRIFT_FAMILIES,
     Page,
@@ -31,6 +31,7 @@ from mlops_desk.reporting.page import (
     plain,
     read_page,
 )
+from mlops_desk.reporting.texts import plural, say
 from mlops_desk.reporting.tiles import LEADING, row_counts, tiles
 from mlops_desk.store.archive import Store
 
@@ -130,7 +131,7 @@ def status(store: Store, model: Model, *, now: datetime) -> ModelStatus:
     alerts = open_alerts(store, model.id, now)
     failed, warned = counted(alerts, Severity.ALERT), counted(alerts, Severity.WARNING)
     if record is None:
-        verdict, text = Verdict.UNTESTED, UNEVALUATED
+        verdict, text = Verdict.UNTESTED, say(UNEVALUATED)
     else:
         verdict = Verdict.ALERT if failed else Verdict.WARNING if warned else Verdict.OK
         text = status_text(failed, warned)
@@ -149,7 +150,7 @@ def status(store: Store, model: Model, *, now: datetime) -> ModelStatus:
 def status_text(failed: int, warned: int) -> str:
     """`4 alerts, 1 warning`, `healthy`."""
     parts = [plural(count, noun) for count, noun in ((failed, "alert"), (warned, "warning")) if count]
-    return ", ".join(parts) or "healthy"
+    return say(", ").join(parts) or say("healthy")
 
 
 def trend(store: Store, model: Model) -> tuple[float, ...]:
@@ -215,7 +216,9 @@ def distribution(
         analysis_rows=analysis.rows,
         reference_mean=reference.mean if numeric else None,
         analysis_mean=analysis.mean if numeric else None,
-        reference_text=f"Reference ({chunks_text(reference_chunks, timezone)})" if reference_chunks else "Reference",
+        reference_text=say("Reference ({period})", period=chunks_text(reference_chunks, timezone))
+        if reference_chunks
+        else say("Reference"),
         analysis_text=chunks_text(chunks, timezone),
         notes=(),
     )
