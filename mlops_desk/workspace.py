@@ -255,11 +255,12 @@ class Workspace:
 
         return write_report(self.desk, path, model, period, now=now or _now(), role=role, language=language)
 
-    def write_metrics(self, path: Path) -> int:
-        """Writes the results table as Parquet, CSV or JSON by the name's ending and returns its number of rows."""
+    def write_metrics(self, path: Path, *, model: str | None = None, excel: bool = False) -> int:
+        """Writes the results table of a model, or of all, as Parquet, CSV (also for Excel) or JSON; returns its number of rows."""
         from mlops_desk.reporting.tables import write_results
 
-        return write_results(self.results(), path)
+        wanted = None if model is None else self.model(model).id
+        return write_results(self.results(wanted), path, excel=excel)
 
     def audit_entries(self) -> tuple[AuditEntry, ...]:
         """Who did what, the latest first."""

@@ -10,8 +10,9 @@ from mlops_desk.domain.overview import Period
 
 def metrics(call: Call) -> int:
     """Writes the results table."""
-    rows = opened(call.arguments).write_metrics(call.arguments.output)
-    call.terminal.line(f"{call.arguments.output}: {rows:,} rows")
+    arguments = call.arguments
+    rows = opened(arguments).write_metrics(arguments.output, model=arguments.model, excel=arguments.excel)
+    call.terminal.line(f"{arguments.output}: {rows:,} rows")
     return 0
 
 

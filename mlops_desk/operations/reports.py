@@ -10,6 +10,7 @@ from mlops_desk.domain.model import Desk
 from mlops_desk.domain.overview import Period
 from mlops_desk.operations.retraining import status_now
 from mlops_desk.reporting import content, document
+from mlops_desk.reporting.checks import all_checks
 from mlops_desk.store.archive import Store
 
 
@@ -20,9 +21,12 @@ def write_report(
 
     Raises UserError for an ending that is no format, before anything is read.
     """
-    document.checked_format(path)
+    kind = document.checked_format(path)
     models = desk.models if model is None else (desk.model(model),)
     with theme.speaking(language), Store.open(desk.folder, read_only=True) as store:
+        if kind == "junit":
+            document.write_checks(all_checks(store, desk.name, models, period, now), desk.name, path, now)
+            return ()
         retraining = {one.id: status_now(desk, store, one, now) for one in models}
         report = content.report(store, desk.name, models, period, now=now, retraining=retraining, role=role)
     return document.write_report(report, path)

@@ -5,13 +5,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
 from tests.cli.conftest import CommandLine
 
 ROOT = Path(__file__).parents[2]
-ENDINGS = ("html", "pdf", "md", "json")
+ENDINGS = ("html", "pdf", "md", "json", "xml")
 
 
 def test_reports(mlops_desk: CommandLine, evaluated: Path, tmp_path: Path) -> None:
@@ -27,7 +28,7 @@ def test_reports(mlops_desk: CommandLine, evaluated: Path, tmp_path: Path) -> No
         assert (tmp_path / name).read_bytes().startswith(head)
     for name in ("report.docx", "report"):
         assert mlops_desk("report", evaluated, "-o", tmp_path / name) == 2
-        assert ".html, .pdf, .md or .json" in mlops_desk.err
+        assert ".html, .pdf, .md, .json or .xml" in mlops_desk.err
     assert mlops_desk("report", evaluated, "-o", tmp_path / "none" / "report.html") == 2
     assert "cannot be written" in mlops_desk.err
     assert mlops_desk("report", evaluated, "-o", page, "--from", "2026-01-14", "--to", "2026-01-12") == 2
@@ -53,6 +54,25 @@ def test_a_report_as_of_a_moment_is_the_same_bytes_anywhere(evaluated: Path, tmp
         first, *others = [(tmp_path / f"{place}.{ending}").read_bytes() for place in range(3)]
         assert first
         assert all(other == first for other in others), ending
+
+
+def test_checks_are_for_a_build_server(mlops_desk: CommandLine, evaluated: Path, tmp_path: Path) -> None:
+    file = tmp_path / "checks.xml"
+    assert mlops_desk("report", evaluated, "-o", file, "--model", "small", "--as-of", "2026-02-01") == 0
+    root = ElementTree.parse(file).getroot()
+    alerts = [alert for alert in mlops_desk.document("alerts", evaluated) if alert["severity"] == "alert"]
+    assert int(root.attrib["failures"]) == len(alerts) > 0
+    assert [suite.attrib["name"] for suite in root] == ["small"]
+
+
+def test_metrics_of_one_model_for_excel(mlops_desk: CommandLine, evaluated: Path, tmp_path: Path) -> None:
+    file = tmp_path / "m.csv"
+    assert mlops_desk("metrics", evaluated, "-o", file, "--excel", "--model", "small") == 0
+    assert file.read_bytes().startswith(b"\xef\xbb\xbfmodel,")
+    assert mlops_desk("metrics", evaluated, "-o", tmp_path / "m.json", "--excel") == 2
+    assert "only a .csv file can be written for Excel" in mlops_desk.err
+    assert mlops_desk("metrics", evaluated, "-o", file, "--model", "smal") == 2
+    assert "did you mean small?" in mlops_desk.err
 
 
 def test_roles_are_shown_what_they_ask_for(mlops_desk: CommandLine, evaluated: Path, tmp_path: Path) -> None:
@@ -97,7 +117,7 @@ def test_a_folder_that_may_not_be_written(mlops_desk: CommandLine, evaluated: Pa
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["-o", "r.docx"], "r.docx: reports are written as .html, .pdf, .md or .json, and .docx is none of them"),
+        (["-o", "r.docx"], "r.docx: reports are written as .html, .pdf, .md, .json or .xml, and .docx is none of them"),
         (["-o", "none/r.pdf"], "none/r.pdf: cannot be written (No such file or directory): choose another place with -o"),
         (["-o", "r.html", "--model", "smal"], "there is no model 'smal'; did you mean small?"),
         (["-o", "r.html", "--from", "2031-01-01"], "no chunk lies in the period from 2031-01-01T00:00:00; those of small are "),

@@ -295,7 +295,7 @@ def test_reports_are_written_whole_or_not_at_all(tmp_path: Path, content: Report
     target = tmp_path / "report.HTML"
     write_report(content, target)
     assert target.read_text(encoding="utf-8") == text
-    with pytest.raises(UserError, match=r"written as \.html, \.pdf, \.md or \.json, and \.docx is none"):
+    with pytest.raises(UserError, match=r"written as \.html, \.pdf, \.md, \.json or \.xml, and \.docx is none"):
         write_report(content, tmp_path / "report.docx")
     with pytest.raises(UserError, match="cannot be written"):
         write_report(content, tmp_path / "missing" / "report.html")
