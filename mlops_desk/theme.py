@@ -269,7 +269,7 @@ def compact(value: float | None) -> str:
     for size, unit in _UNITS[spoken()]:
         if abs(value) >= size * 0.9995:
             return f"{minus(three_figures(value / size))}{unit}"
-    return minus(f"{value:.0f}" if value == round(value) else three_figures(value))
+    return minus(f"{value:,.0f}" if value == round(value) else three_figures(value))
 
 
 def three_figures(value: float) -> str:

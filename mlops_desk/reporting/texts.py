@@ -21,7 +21,7 @@ def plural(count: int, noun: str) -> str:
     """`1 alert`, `4 alerts`; `4 个告警`."""
     if theme.spoken() == "en":
         return f"{theme.count(count)} {noun}" if count == 1 else f"{theme.count(count)} {noun}s"
-    return f"{theme.count(count)} {say(noun)}"
+    return f"{theme.count(count)} {say(f'{noun}s')}"
 
 
 @lru_cache

@@ -283,6 +283,18 @@ def test_bins_of_unequal_width_have_equal_areas_for_equal_shares() -> None:
     assert (middle - left) * (floor - high) == pytest.approx((right - middle) * (floor - low), rel=0.01)
 
 
+@pytest.mark.parametrize("edges", [(0.0, 0.5, 1.0), (-1e6, 0.0, 1e6), (0.0, 1e-7, 2e-7)])
+def test_numbers_below_a_distribution_stay_inside_the_picture(edges: tuple[float, ...]) -> None:
+    root = parsed(distribution_chart("d", numeric(edges, (0.5, 0.5), (0.2, 0.8))))
+    width = float(root.attrib["viewBox"].split()[2])
+    labels = [element for element in root.iter("text") if element.get("class") == "mid"]
+    assert len(labels) >= 2
+    for element in labels:
+        middle, half = float(element.attrib["x"]), text_width(element.text or "") / 2
+        assert middle - half >= -0.1
+        assert middle + half <= width + 0.1
+
+
 def test_open_ends_are_as_wide_as_their_neighbours() -> None:
     assert finite_edges((-math.inf, 0.0, 2.0, 3.0, math.inf)) == [-2.0, 0.0, 2.0, 3.0, 4.0]
     parsed(distribution_chart("d", numeric((-math.inf, 0.0, 1.0, math.inf), (0.2, 0.5, 0.3), (0.1, 0.4, 0.5))))

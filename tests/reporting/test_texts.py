@@ -39,8 +39,8 @@ NAMED_ELSEWHERE = {
     *(state.value for state in AlertState if state is not AlertState.SILENCED),
     *(level.value for level in NoteLevel),
     *("prediction", "score", "target"),
-    *("alert", "warning"),
-    *("open alert", "new row", "new label"),
+    *("alerts", "warnings"),
+    *("open alerts", "new rows", "new labels"),
     page.NOT_COMPUTED,
     "Predictions / chunk",
     summary.UNEVALUATED,
@@ -60,7 +60,7 @@ def said_in_code() -> Iterator[str]:
             chosen = node.args[place]
             for one in [chosen.body, chosen.orelse] if isinstance(chosen, ast.IfExp) else [chosen]:
                 if isinstance(one, ast.Constant) and isinstance(one.value, str):
-                    yield one.value
+                    yield one.value + "s" * place
 
 
 def said_in_templates() -> Iterator[str]:

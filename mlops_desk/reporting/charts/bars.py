@@ -156,7 +156,9 @@ def _steps(found: Distribution) -> list[str]:
             body.append(stroke(f"M{at(x(mean))} {at(frame.top)}V{at(frame.bottom)}", classes))
     steps = theme.nice_steps(edges[0], edges[-1], 5)
     texts = theme.step_texts(steps)
-    body += [label(x(step), frame.bottom + 13, text, "mid") for step, text in zip(steps, texts, strict=True)]
+    for step, text in zip(steps, texts, strict=True):
+        half = text_width(text) / 2
+        body.append(label(min(max(x(step), half), SMALL_WIDTH - half), frame.bottom + 13, text, "mid"))
     for place in range(len(widths)):
         bounds = say("{low} to {high}", low=theme.number(edges[place]), high=theme.number(edges[place + 1]))
         text = tooltip([bounds, *share_lines(found, place)])
