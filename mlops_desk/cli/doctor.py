@@ -115,7 +115,11 @@ def _resources() -> Iterator[Finding]:
             resource(*part)
         except FileNotFoundError:
             missing.append("/".join(part))
-    text = f"{', '.join(missing)} missing: install mlops-desk anew" if missing else "samples, fonts, templates, texts, schema, icons"
+    text = (
+        f"{', '.join(missing)} missing: install mlops-desk anew"
+        if missing
+        else "samples, fonts, templates, texts, schema, icons"
+    )
     yield Finding(what="resources", state=FAILED if missing else OK, text=text)
 
 
