@@ -113,6 +113,7 @@ def document(report: Report) -> dict[str, Json]:
         "keywords": [clean(view.overview.model) for view in views],
         "footer": clean(f"{report.workspace} · {by}"),
         "page": say("Page {page} of {pages}"),
+        "page-of": say("page {page}"),
         "colors": colors,
         "views": [view_told(view) for view in views],
     }

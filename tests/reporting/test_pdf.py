@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from mlops_desk.domain.metric import Family, SeriesKey
 from mlops_desk.domain.model import Model
 from mlops_desk.domain.overview import Period, RetrainingStatus
 from mlops_desk.reporting import fonts
@@ -91,6 +92,24 @@ def test_the_same_report_is_the_same_bytes_and_has_no_date_but_its_own(
 def test_a_manager_gets_one_page(make: Callable[[str], Report], engineers: bytes) -> None:
     assert Document(pdf(make("manager"))[0]).pages == 1
     assert Document(engineers).pages > 2
+
+
+def test_several_models_have_a_page_each_after_one_of_all(
+    new_store: Store,
+    write: Callable[..., object],
+    plain_model: Callable[..., Model],
+    now: datetime,
+    retraining: RetrainingStatus,
+) -> None:
+    models = [plain_model(id="one"), plain_model(id="two")]
+    for one in models:
+        write(new_store, {SeriesKey(Family.PERFORMANCE, "roc_auc"): [0.8, 0.7]}, model=one.id)
+    known = {one.id: retraining for one in models}
+    made = report(new_store, "desk", models, Period(), now=now, retraining=known, role="manager")
+    found = Document(pdf(made)[0])
+    assert found.pages == 3
+    assert [name for name in found.bookmarks if name in ("ONE", "TWO")] == ["ONE", "TWO"]
+    assert found.raw.count(b"/Subtype/Link") == 2
 
 
 @pytest.mark.parametrize("role", ROLES)
