@@ -12,7 +12,7 @@ from mlops_desk.domain.monitor import Monitor
 from mlops_desk.domain.retraining import Criterion
 from mlops_desk.reporting.naming import definition, direction, metric_name, value_text
 from mlops_desk.reporting.page import Cells, Grid, Page, latest, number_of, plain, verdict_of, worst
-from mlops_desk.reporting.texts import say
+from mlops_desk.reporting.texts import apart, say
 from mlops_desk.reporting.wording import monitored_text, threshold_text
 
 
@@ -58,7 +58,7 @@ def gate_standing(criterion: Criterion, page: Page) -> CriterionStanding:
     if shown in limits:
         shown = theme.precise(value)
     return CriterionStanding(
-        what=name if key.column is None else say("{metric} of {column}", metric=name, column=key.column),
+        what=name if key.column is None else say("{metric} of {column}", metric=apart(name), column=key.column),
         limit_text=limits,
         value_text=shown,
         verdict=Verdict.ALERT if beyond else Verdict.OK,

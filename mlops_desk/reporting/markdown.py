@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 
 from mlops_desk import theme
 from mlops_desk.reporting.blocks import (
@@ -85,12 +86,19 @@ def section_parts(section: Section) -> Iterator[str]:
     subtitle = [f"*{plain(section.subtitle)}*"] if section.subtitle else []
     if section.name in FOLDED and title:
         yield f"<details><summary><b>{title}</b></summary>"
-        yield from (*subtitle, *parts)
+        yield from (*subtitle, *listed(parts))
         yield "</details>"
         return
     if title and section.name != "empty":
         yield f"## {title}"
-    yield from (*subtitle, *parts)
+    yield from (*subtitle, *listed(parts))
+
+
+def listed(parts: Sequence[str]) -> Iterator[str]:
+    """Paragraphs, with those together that are items of one list."""
+    for is_item, group in groupby(parts, key=lambda part: part.startswith("- ")):
+        some = list(group)
+        yield from ["\n".join(some)] if is_item else some
 
 
 def block_parts(block: Block) -> Iterator[str]:
@@ -104,12 +112,20 @@ def block_parts(block: Block) -> Iterator[str]:
             mark = "" if block.verdict is None else f"{theme.MARKS[block.verdict]} "
             yield f"{'- ' if mark else ''}{mark}{plain(block.text)}"
         case Facts():
-            yield "\n".join(f"- **{plain(term)}**: {'; '.join(map(inside, cells))}" for term, cells in block.pairs)
+            yield "\n".join(fact(term, cells) for term, cells in block.pairs)
         case Titled():
             yield f"### {plain(block.title)}"
             yield from (part for one in block.blocks for part in block_parts(one))
         case Group() | Side():
             yield from (part for one in block.blocks for part in block_parts(one))
+
+
+def fact(term: str, cells: Sequence[Cell]) -> str:
+    """A term with its text, its marks or a list of texts."""
+    head = f"- **{plain(term)}**{say(': ')}".rstrip()
+    if len(cells) == 1 or cells[0].verdict is not None:
+        return f"{head} {' '.join(map(inside, cells))}"
+    return "\n".join([head, *(f"  - {inside(cell)}" for cell in cells)])
 
 
 def picture_text(picture: Picture) -> str:

@@ -13,7 +13,7 @@ from mlops_desk import theme
 from mlops_desk.domain.metric import Definition, Direction, Family, Limits, SeriesKey
 from mlops_desk.domain.slicing import Chunk
 from mlops_desk.metrics.catalogue import CATALOGUE
-from mlops_desk.reporting.texts import say
+from mlops_desk.reporting.texts import apart, say
 
 FAMILY_NAMES = {
     Family.DATA_DRIFT: "Data drift",
@@ -68,7 +68,7 @@ def series_title(key: SeriesKey) -> str:
     if key.group is not None:
         of = f"{key.column} = {key.group}" if key.column else key.group
     if of is not None:
-        title = say("{metric} of {column}", metric=title, column=of)
+        title = say("{metric} of {column}", metric=apart(title), column=of)
     if key.class_ is not None:
         title = say("{title}, class {name}", title=title, name=key.class_)
     if key.segment is not None:

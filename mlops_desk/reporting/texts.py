@@ -24,6 +24,11 @@ def plural(count: int, noun: str) -> str:
     return f"{theme.count(count)} {say(f'{noun}s')}"
 
 
+def apart(text: str) -> str:
+    """A text to be put behind Chinese, which a space keeps apart from Latin letters; as it is in English."""
+    return f" {text}" if theme.spoken() == "zh" and text[:1].isascii() else text
+
+
 @lru_cache
 def table(language: str) -> dict[str, str]:
     """The translations of a language other than English, by the English text."""

@@ -19,7 +19,7 @@ from mlops_desk.domain.threshold import (
     Threshold,
 )
 from mlops_desk.reporting.naming import FAMILY_NAMES
-from mlops_desk.reporting.texts import plural, say
+from mlops_desk.reporting.texts import apart, plural, say
 
 CONVENTIONS = {
     Convention.DESK: "desk: the definition of the literature, as the program's list of metrics gives it",
@@ -83,7 +83,7 @@ def monitored_text(monitor: Monitor) -> str:
     return (
         what
         if monitor.columns == ("*",)
-        else say("{metric} of {column}", metric=what, column=", ".join(monitor.columns))
+        else say("{metric} of {column}", metric=apart(what), column=", ".join(monitor.columns))
     )
 
 

@@ -142,7 +142,7 @@ def test_a_file_is_written_whole_in_the_language_that_is_spoken(
 ) -> None:
     with theme.speaking("zh"):
         write_checks(all_checks(filled, "desk", [model], Period(), now), "desk", tmp_path / "c.xml", now)
-    assert "debt_ratio 的Jensen–Shannon 距离" in (tmp_path / "c.xml").read_text(encoding="utf-8")
+    assert "debt_ratio 的 Jensen–Shannon 距离" in (tmp_path / "c.xml").read_text(encoding="utf-8")
     with pytest.raises(UserError, match="cannot be written"):
         write_checks((), "desk", tmp_path / "none" / "c.xml", now)
 

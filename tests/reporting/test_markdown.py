@@ -9,7 +9,7 @@ import pytest
 from mlops_desk.domain.model import Model
 from mlops_desk.domain.overview import Period, RetrainingStatus
 from mlops_desk.reporting.content import Report, report
-from mlops_desk.reporting.markdown import bars, code, markdown, plain
+from mlops_desk.reporting.markdown import bars, code, listed, markdown, plain
 from mlops_desk.store.archive import Store
 
 
@@ -101,6 +101,14 @@ def test_bars_reach_from_the_least_to_the_greatest() -> None:
     assert bars([2.0, 2.0]) == "▁▁"
     assert bars([None]) == "–"
     assert len(bars([float(number) for number in range(100)])) == 24
+
+
+def test_items_of_a_list_stand_together(make: Callable[[str], Report]) -> None:
+    told = markdown(make("manager"))
+    items = [line for line in told.split("## State")[1].split("\n\n")[1].splitlines() if line.startswith("- ")]
+    assert len(items) == 4
+    assert "- **Alert**:\n  - Data drift: beyond what chance does" in markdown(make("operator"))
+    assert list(listed(["- a", "- b", "c", "- d"])) == ["- a\n- b", "c", "- d"]
 
 
 def test_the_same_report_is_the_same_text(make: Callable[[str], Report], text: str) -> None:

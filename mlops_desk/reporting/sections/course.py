@@ -14,7 +14,7 @@ from mlops_desk.reporting.charts.heat import drift_matrix
 from mlops_desk.reporting.charts.lines import chunk_title, course_chart, row_area, share_bars, small_course_chart
 from mlops_desk.reporting.content import FEATURE, ModelReport, Standing
 from mlops_desk.reporting.naming import chunk_text
-from mlops_desk.reporting.texts import say
+from mlops_desk.reporting.texts import apart, say
 
 SMALL_COURSES = 4
 """How many metrics have a small chart beside the leading one's."""
@@ -31,7 +31,7 @@ def matrix(content: ModelReport, id: str) -> Section | None:
     return Section(
         name="matrix",
         title=say("Drift matrix"),
-        subtitle=say("{metric} against the reference, column by chunk", metric=overview.matrix.title),
+        subtitle=say("{metric} against the reference, column by chunk", metric=apart(overview.matrix.title)),
         key="\u2002".join(marks),
         blocks=(Picture(svg=chart),),
         whole=True,
