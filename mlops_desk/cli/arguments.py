@@ -202,7 +202,7 @@ def _add_outputs(commands: argparse._SubParsersAction[Parser]) -> None:
         "--role",
         choices=("operator", "engineer", "manager"),
         default="engineer",
-        help="what is shown: alerts, runs and freshness; everything (default); or one page of state, trend, value and fairness",
+        help="what a .html, .pdf or .md shows: alerts, runs and freshness; everything (default); or one page of state, trend and value",
     )
     report.add_argument("--lang", choices=("en", "zh"), default="en", help="language of the texts (default: en)")
 

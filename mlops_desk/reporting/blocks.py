@@ -68,11 +68,15 @@ class Table(Struct, frozen=True, kw_only=True):
 
 
 class Picture(Struct, frozen=True, kw_only=True):
-    """A chart as SVG, the heading above it (empty where none), whether that names a column, and lines below it."""
+    """A chart as SVG, the heading above it (empty where none), whether that names a column, and lines below it.
+
+    A `short` one takes no more than a third of a printed page, however much it has to show.
+    """
 
     svg: str
     title: str = ""
     named: bool = False
+    short: bool = False
     notes: tuple[str, ...] = ()
 
 

@@ -178,6 +178,7 @@ def block_told(block: Block) -> Json:
                 "alt": clean(words(block.svg)),
                 "title": clean(block.title),
                 "named": block.named,
+                "short": block.short,
                 "notes": [clean(note) for note in block.notes],
             }
         case Line():

@@ -22,7 +22,7 @@ SECTIONS: dict[str, tuple[Writer, ...]] = {
     ),
     "operator": (state.alerts, details.freshness, state.runs, state.actions, state.notes, state.about),
     "manager": (
-        state.worst_alerts, course.trend_and_value, details.fairness_of_groups, details.criteria, state.actions,
+        state.worst_alerts, course.trend_and_value, details.fairness_of_groups, details.criteria, state.latest_actions,
     ),
 }  # fmt: skip
 """What each role of content.ROLES is shown, in order."""

@@ -13,6 +13,7 @@ from mlops_desk.domain.metric import Family, SeriesKey
 from mlops_desk.domain.model import Model
 from mlops_desk.domain.overview import Period, RetrainingStatus
 from mlops_desk.reporting import fonts
+from mlops_desk.reporting.actions import Action
 from mlops_desk.reporting.content import ROLES, Report, report
 from mlops_desk.reporting.document import write_report
 from mlops_desk.reporting.fonts import characters, embeddable, help_with, missing
@@ -92,6 +93,19 @@ def test_the_same_report_is_the_same_bytes_and_has_no_date_but_its_own(
 def test_a_manager_gets_one_page(make: Callable[[str], Report], engineers: bytes) -> None:
     assert Document(pdf(make("manager"))[0]).pages == 1
     assert Document(engineers).pages > 2
+
+
+def test_a_manager_gets_one_page_however_many_groups_and_deeds_there_are(make: Callable[[str], Report]) -> None:
+    content = make("manager")
+    (model,) = content.models
+    groups = tuple(replace(bar, group=f"{bar.group} {number}") for number in range(6) for bar in model.overview.groups)
+    deeds = tuple(Action(at=content.generated_at, by="lin", text=f"deed {number}", note="") for number in range(12))
+    model = replace(model, overview=replace(model.overview, groups=groups), actions=deeds)
+    made = replace(content, models=(model,))
+    assert len(groups) > 50
+    assert Document(pdf(made)[0]).pages == 1
+    assert "deed 3" in "".join(texts(document(made)))
+    assert "deed 4" not in "".join(texts(document(made)))
 
 
 def test_several_models_have_a_page_each_after_one_of_all(

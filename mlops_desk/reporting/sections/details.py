@@ -58,7 +58,10 @@ def fairness(content: ModelReport, id: str) -> Section | None:
 
 def fairness_of_groups(content: ModelReport, id: str) -> Section | None:
     """Groups beside the best-off one, and those that fall below the limit in sentences."""
-    bars, compared = group_picture(content, id), [one for one in content.comparisons if one.value is not None]
+    bars, compared = (
+        group_picture(content, id, short=True),
+        [one for one in content.comparisons if one.value is not None],
+    )
     if not bars:
         return None
     failing = [one for one in compared if one.verdict in (Verdict.ALERT, Verdict.WARNING)]
@@ -107,13 +110,13 @@ def fairness_section(content: ModelReport, blocks: tuple[Block, ...]) -> Section
     )
 
 
-def group_picture(content: ModelReport, id: str) -> tuple[Picture, ...]:
+def group_picture(content: ModelReport, id: str, *, short: bool = False) -> tuple[Picture, ...]:
     """The bars of the groups, nothing where there are none."""
     overview = content.overview
     if not overview.groups:
         return ()
     title = say("Rate of each group over the highest")
-    return (Picture(svg=group_chart(f"{id}-groups", title, overview.groups, overview.group_limit)),)
+    return (Picture(svg=group_chart(f"{id}-groups", title, overview.groups, overview.group_limit), short=short),)
 
 
 def comparisons(standings: Sequence[Standing]) -> tuple[Comparison, ...]:

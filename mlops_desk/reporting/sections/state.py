@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mlops_desk import theme
 from mlops_desk.domain.metric import Verdict
 from mlops_desk.domain.overview import NoteLevel, Overview
 from mlops_desk.domain.retraining import RetrainingRun
 from mlops_desk.domain.threshold import Alert, AlertState, Severity
+from mlops_desk.reporting.actions import Action
 from mlops_desk.reporting.blocks import Block, Cell, Column, Facts, Kind, Line, Section, Table
 from mlops_desk.reporting.content import ModelReport
 from mlops_desk.reporting.naming import chunk_key_text, series_title, value_text
@@ -18,6 +21,7 @@ MOST_ALERTS = 15
 NEARLY = 3
 """So many more are not worth folding."""
 TOLD_ALERTS = 4
+TOLD_ACTIONS = 4
 SEVERITIES = {Severity.ALERT: Verdict.ALERT, Severity.WARNING: Verdict.WARNING}
 
 
@@ -114,8 +118,18 @@ def alert_sentence(alert: Alert, timezone: str) -> str:
 
 def actions(content: ModelReport, _: str) -> Section:
     """What people did about the model."""
+    return actions_section(content, content.actions)
+
+
+def latest_actions(content: ModelReport, _: str) -> Section:
+    """The last few things that people did about the model."""
+    return actions_section(content, content.actions[:TOLD_ACTIONS])
+
+
+def actions_section(content: ModelReport, found: Sequence[Action]) -> Section:
+    """A table of things that were done."""
     zone = content.overview.timezone
-    if not content.actions:
+    if not found:
         text = say("Nothing yet: no alert was acknowledged or silenced, and no retraining was asked for.")
         return Section(name="actions", title=say("Actions taken"), blocks=(Line(text=text, quiet=True),), whole=True)
     table = Table(
@@ -133,7 +147,7 @@ def actions(content: ModelReport, _: str) -> Section:
                 Cell(text=one.text),
                 Cell(text=one.note or theme.ABSENT),
             )
-            for one in content.actions
+            for one in found
         ),
     )
     return Section(name="actions", title=say("Actions taken"), blocks=(table,))
