@@ -2,13 +2,16 @@
 
 Colours are `#RRGGBB`. Every colour that carries text keeps a contrast of at least 4.5:1 on the backgrounds it is used on, every colour
 that carries a shape 3:1; `faint` is for what may be overlooked. A verdict is never shown by its colour alone: it has a mark and a word.
-Absent numbers are written as an en dash. Months are written in letters, so that no date can be read two ways.
+Absent numbers are written as an en dash. Months are written in letters, so that no date can be read two ways. Numbers and dates are written
+in the language that is spoken where they are made (`speaking`), which is English unless somebody says otherwise.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -18,6 +21,7 @@ from mlops_desk.domain.metric import Verdict
 
 SANS_FAMILIES = (
     "Inter",
+    "Noto Sans SC",
     "Noto Sans CJK SC",
     "Source Han Sans SC",
     "WenQuanYi Micro Hei",
@@ -39,6 +43,14 @@ DIRECTION_MARKS = "\u061c\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\
 ABSENT = "–"
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+LANGUAGES = {"en": "English", "zh": "简体中文"}
+"""Languages of texts, by their codes."""
+_CHINESE_WEEKDAYS = "一二三四五六日"
+_UNITS = {
+    "en": ((1e12, " T"), (1e9, " G"), (1e6, " M"), (1e3, " k")),
+    "zh": ((1e12, " 万亿"), (1e8, " 亿"), (1e4, " 万")),
+}
+_SPOKEN: ContextVar[str] = ContextVar("language", default="en")
 
 
 class Palette(Struct, frozen=True, kw_only=True):
@@ -126,6 +138,35 @@ PALETTES = {palette.name: palette for palette in (LIGHT, DARK)}
 
 MARKS = {Verdict.OK: "●", Verdict.WARNING: "▲", Verdict.ALERT: "■", Verdict.UNTESTED: "○"}
 WORDS = {Verdict.OK: "ok", Verdict.WARNING: "warning", Verdict.ALERT: "alert", Verdict.UNTESTED: "untested"}
+
+
+_CHINESE_WORDS = {Verdict.OK: "正常", Verdict.WARNING: "警告", Verdict.ALERT: "告警", Verdict.UNTESTED: "未检验"}
+
+
+@contextmanager
+def speaking(language: str) -> Iterator[None]:
+    """Makes texts, numbers and dates in a language of LANGUAGES while it lasts, in this thread or task alone."""
+    if language not in LANGUAGES:
+        raise ValueError(f"{language!r} is none of {', '.join(LANGUAGES)}")
+    token = _SPOKEN.set(language)
+    try:
+        yield
+    finally:
+        _SPOKEN.reset(token)
+
+
+def spoken() -> str:
+    """The code of the language that texts are made in."""
+    return _SPOKEN.get()
+
+
+def _chinese() -> bool:
+    return _SPOKEN.get() == "zh"
+
+
+def word(verdict: Verdict) -> str:
+    """What a verdict is called."""
+    return (_CHINESE_WORDS if _chinese() else WORDS)[verdict]
 
 
 def verdict_color(palette: Palette, verdict: Verdict) -> str:
@@ -222,13 +263,13 @@ def count(value: float | None) -> str:
 
 
 def compact(value: float | None) -> str:
-    """A large number to read at a glance: `19.4 k`, `1.13 M`."""
+    """A large number to read at a glance: `19.4 k`, `1.13 M`; `1.94 万` in Chinese."""
     if value is None:
         return ABSENT
-    for size, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+    for size, unit in _UNITS[spoken()]:
         if abs(value) >= size * 0.9995:
-            return f"{minus(three_figures(value / size))} {unit}"
-    return minus(f"{value:.0f}" if value == round(value) else three_figures(value))
+            return f"{minus(three_figures(value / size))}{unit}"
+    return minus(f"{value:,.0f}" if value == round(value) else three_figures(value))
 
 
 def three_figures(value: float) -> str:
@@ -239,7 +280,7 @@ def three_figures(value: float) -> str:
 
 def percent(share: float | None, digits: int = 1) -> str:
     """A share in per cent: `21.4 %`."""
-    return ABSENT if share is None else f"{minus(f'{100 * share:.{digits}f}')} %"
+    return ABSENT if share is None else f"{minus(f'{100 * share:.{digits}f}')}{'%' if _chinese() else ' %'}"
 
 
 def minus(text: str) -> str:
@@ -255,22 +296,30 @@ def local(moment: datetime, timezone: str) -> datetime:
 
 
 def day(moment: datetime) -> str:
-    """`2 Nov`."""
+    """`2 Nov`, `11月2日`."""
+    if _chinese():
+        return f"{moment.month}月{moment.day}日"
     return f"{moment.day} {MONTHS[moment.month - 1]}"
 
 
 def date(moment: datetime) -> str:
-    """`2 Nov 2026`."""
+    """`2 Nov 2026`, `2026年11月2日`."""
+    if _chinese():
+        return f"{moment.year}年{day(moment)}"
     return f"{day(moment)} {moment.year}"
 
 
 def long_date(moment: datetime) -> str:
-    """`Mon 2 Nov 2026`."""
+    """`Mon 2 Nov 2026`, `2026年11月2日 周一`."""
+    if _chinese():
+        return f"{date(moment)} 周{_CHINESE_WEEKDAYS[moment.weekday()]}"
     return f"{WEEKDAYS[moment.weekday()]} {date(moment)}"
 
 
 def month(moment: datetime) -> str:
-    """`Nov 2026`."""
+    """`Nov 2026`, `2026年11月`."""
+    if _chinese():
+        return f"{moment.year}年{moment.month}月"
     return f"{MONTHS[moment.month - 1]} {moment.year}"
 
 
@@ -298,16 +347,28 @@ def span(start: datetime | None, end: datetime | None, timezone: str) -> str:
         return whole_months(first, last)
     if first.year != last.year:
         return f"{date(first)} {ABSENT} {date(last)}"
+    if _chinese():
+        return f"{date(first)} {ABSENT} {day(last)}"
     return f"{first.day if first.month == last.month else day(first)} {ABSENT} {date(last)}"
 
 
 def whole_months(first: datetime, last: datetime) -> str:
     """A period of whole months in words, from its first and last day."""
+    if _chinese():
+        return _chinese_months(first, last)
     if (first.month, last.month) == (1, 12):
         return f"{first.year}" if first.year == last.year else f"{first.year} {ABSENT} {last.year}"
     if (first.year, first.month) == (last.year, last.month):
         return month(first)
     return f"{MONTHS[first.month - 1] if first.year == last.year else month(first)} {ABSENT} {month(last)}"
+
+
+def _chinese_months(first: datetime, last: datetime) -> str:
+    if (first.month, last.month) == (1, 12):
+        return f"{first.year}年" if first.year == last.year else f"{first.year} {ABSENT} {last.year}年"
+    if (first.year, first.month) == (last.year, last.month):
+        return month(first)
+    return f"{month(first)} {ABSENT} {f'{last.month}月' if first.year == last.year else month(last)}"
 
 
 def elapsed(seconds: float) -> str:
@@ -319,22 +380,25 @@ def elapsed(seconds: float) -> str:
 
 def duration(seconds: float) -> str:
     """How long something took: `48 ms`, `1.2 s`, `3 min 05 s`."""
+    milliseconds, second, minute = ("毫秒", "秒", "分") if _chinese() else ("ms", "s", "min")
     if seconds < 0.9995:
-        return f"{1000 * seconds:.0f} ms"
+        return f"{1000 * seconds:.0f} {milliseconds}"
     if seconds < 59.95:
-        return f"{seconds:.1f} s"
+        return f"{seconds:.1f} {second}"
     minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02} s"
+    return f"{minutes} {minute} {rest:02} {second}"
 
 
 def ago(moment: datetime, now: datetime) -> str:
     """How long ago a moment was, in the largest fitting unit: `just now`, `3 min ago`, `2 days ago`."""
     seconds = (now - moment).total_seconds()
     if seconds < 60:
-        return "just now"
-    for size, unit in ((86400.0, "day"), (3600.0, "h"), (60.0, "min")):
+        return "刚刚" if _chinese() else "just now"
+    for size, unit, chinese in ((86400.0, "day", "天"), (3600.0, "h", "小时"), (60.0, "min", "分钟")):
         if seconds >= size:
             whole = int(seconds / size)
+            if _chinese():
+                return f"{whole} {chinese}前"
             return f"{whole} {unit}{'s' if unit == 'day' and whole != 1 else ''} ago"
     raise AssertionError("a minute and more fits a unit")
 
@@ -351,12 +415,12 @@ def nice_steps(low: float, high: float, most: int) -> tuple[float, ...]:
 
 
 def step_texts(steps: Sequence[float]) -> tuple[str, ...]:
-    """Axis labels of evenly spaced numbers with as many decimals as tell them apart; thousands are written as `20 k`."""
+    """Axis labels of evenly spaced numbers with as many decimals as tell them apart; thousands are written as `20 k`, `2 万`."""
     if len(steps) < 2:
         return tuple(number(step) for step in steps)
     gap = steps[1] - steps[0]
     largest = max(abs(step) for step in steps)
-    for size, unit in ((1e9, " G"), (1e6, " M"), (1e3, " k"), (1.0, "")):
+    for size, unit in (*_UNITS[spoken()], (1.0, "")):
         if largest >= 2 * size or size == 1.0:
             digits = max(0, -math.floor(math.log10(gap / size) + 1e-9))
             digits += any(abs(round(step / size, digits) - step / size) > 0.01 * gap / size for step in steps)

@@ -243,25 +243,26 @@ class Workspace:
         return runner.output(self.folder, run_id, since)
 
     def write_report(
-        self, path: Path, *, model: str | None = None, period: Period = ALL, now: datetime | None = None
-    ) -> None:
-        """Writes a report on a model, or on all, as HTML or JSON by the name's ending."""
-        from mlops_desk.operations.retraining import status_now
-        from mlops_desk.reporting import content, document
+        self,
+        path: Path,
+        *,
+        model: str | None = None,
+        period: Period = ALL,
+        now: datetime | None = None,
+        role: str = "engineer",
+        language: str = "en",
+    ) -> tuple[str, ...]:
+        """Writes a report on a model, or on all, in the format that the name's ending names; returns what is not right with it."""
+        from mlops_desk.operations.reports import write_report
 
-        at = now or _now()
-        desk = self.desk
-        models = desk.models if model is None else (desk.model(model),)
-        with self._store(read_only=True) as store:
-            retraining = {one.id: status_now(desk, store, one, at) for one in models}
-            report = content.report(store, desk.name, models, period, now=at, retraining=retraining)
-        document.write_report(report, path)
+        return write_report(self.desk, path, model, period, now=now or _now(), role=role, language=language)
 
-    def write_metrics(self, path: Path) -> int:
-        """Writes the results table as Parquet, CSV or JSON by the name's ending and returns its number of rows."""
+    def write_metrics(self, path: Path, *, model: str | None = None, excel: bool = False) -> int:
+        """Writes the results table of a model, or of all, as Parquet, CSV (also for Excel) or JSON; returns its number of rows."""
         from mlops_desk.reporting.tables import write_results
 
-        return write_results(self.results(), path)
+        wanted = None if model is None else self.model(model).id
+        return write_results(self.results(wanted), path, excel=excel)
 
     def audit_entries(self) -> tuple[AuditEntry, ...]:
         """Who did what, the latest first."""

@@ -106,7 +106,7 @@ def test_other_questions_that_have_no_answer(workspace: Workspace, tmp_path: Pat
         workspace.distribution("small", "nothing", ["x"])
     with pytest.raises(UserError, match="there is no run 7"):
         workspace.cancel_run(7, "ada")
-    with pytest.raises(UserError, match=r"\.html or \.json"):
+    with pytest.raises(UserError, match=r"\.html, \.pdf, \.md, \.json or \.xml"):
         workspace.write_report(tmp_path / "report.docx")
     assert list(tmp_path.glob("report*")) == []
 

@@ -81,7 +81,7 @@ def _add(commands: argparse._SubParsersAction[Parser], name: str, text: str, *, 
     return command
 
 
-def _json(command: Parser) -> None:
+def _json(command: argparse._ActionsContainer) -> None:
     command.add_argument("--json", action="store_true", help="write JSON for a script to read")
 
 
@@ -124,7 +124,13 @@ def _add_evaluation(commands: argparse._SubParsersAction[Parser]) -> None:
         default="never",
         help="exit with 1 where one of these is open; silenced ones do not count (default: never)",
     )
-    _json(run)
+    spoken = run.add_mutually_exclusive_group()
+    _json(spoken)
+    spoken.add_argument(
+        "--annotations",
+        choices=("github",),
+        help="also write open alerts as lines that mark a run of GitHub Actions (::error …, ::warning …)",
+    )
     watch = _add(commands, "watch", "evaluate whenever files change, until Ctrl-C")
     watch.add_argument("--once", action="store_true", help="look once, evaluate what is new, and end")
     watch.add_argument(
@@ -170,14 +176,35 @@ def _add_explain(commands: argparse._SubParsersAction[Parser]) -> None:
 def _add_outputs(commands: argparse._SubParsersAction[Parser]) -> None:
     metrics = _add(commands, "metrics", "write the results table")
     metrics.add_argument("-o", "--output", metavar="F", required=True, type=Path, help="a .parquet, .csv or .json file")
+    _model(metrics)
+    metrics.add_argument(
+        "--excel", action="store_true", help="write a .csv that Excel opens correctly: a byte order mark, times in UTC"
+    )
     report = _add(commands, "report", "write a report")
-    report.add_argument("-o", "--output", metavar="F", required=True, type=Path, help="a .html or .json file")
+    report.add_argument(
+        "-o",
+        "--output",
+        metavar="F",
+        required=True,
+        type=Path,
+        help="a .html, .pdf, .md or .json file, or an .xml file with a JUnit test for each series that is judged",
+    )
     _model(report)
     report.add_argument("--from", dest="start", metavar="D", type=_checked("moment"), help="first day or moment")
     report.add_argument("--to", dest="end", metavar="D", type=_checked("moment"), help="day or moment after the last")
     report.add_argument(
-        "--as-of", metavar="T", type=_checked("instant"), help="the moment the report is made, in place of now"
+        "--as-of",
+        metavar="T",
+        type=_checked("instant_utc"),
+        help="the moment the report is made, in place of now (UTC where no zone is written): the same bytes whenever it is written",
     )
+    report.add_argument(
+        "--role",
+        choices=("operator", "engineer", "manager"),
+        default="engineer",
+        help="what a .html, .pdf or .md shows: alerts, runs and freshness; everything (default); or one page of state, trend and value",
+    )
+    report.add_argument("--lang", choices=("en", "zh"), default="en", help="language of the texts (default: en)")
 
 
 def _add_retraining(commands: argparse._SubParsersAction[Parser]) -> None:

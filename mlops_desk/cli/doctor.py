@@ -19,7 +19,7 @@ from mlops_desk.cli.window import has_display
 from mlops_desk.domain.errors import UserError
 
 PACKAGES = (
-    "duckdb numpy scipy scikit-learn pyarrow PySide6-Essentials pyqtgraph jinja2 msgspec platformdirs psutil qtawesome tomlkit"
+    "duckdb numpy scipy scikit-learn pyarrow PySide6-Essentials pyqtgraph jinja2 typst msgspec platformdirs psutil qtawesome tomlkit"
 ).split()
 OK, WARNING, FAILED = "ok", "warning", "failed"
 QT_SECONDS = 30
@@ -100,14 +100,26 @@ def _engine() -> Iterator[Finding]:
 def _resources() -> Iterator[Finding]:
     from mlops_desk.resources import resource
 
-    parts = (("samples", "desk.toml"), ("fonts", "Inter-Regular.ttf"), ("templates",), ("icons",))
+    parts = (
+        ("samples", "desk.toml"),
+        ("fonts", "Inter-Regular.ttf"),
+        ("fonts", "NotoSansSC-Regular.ttf"),
+        ("templates", "report.typ"),
+        ("texts", "zh.toml"),
+        ("schema", "report.json"),
+        ("icons",),
+    )
     missing = []
     for part in parts:
         try:
             resource(*part)
         except FileNotFoundError:
             missing.append("/".join(part))
-    text = f"{', '.join(missing)} missing: install mlops-desk anew" if missing else "samples, fonts, templates, icons"
+    text = (
+        f"{', '.join(missing)} missing: install mlops-desk anew"
+        if missing
+        else "samples, fonts, templates, texts, schema, icons"
+    )
     yield Finding(what="resources", state=FAILED if missing else OK, text=text)
 
 

@@ -10,8 +10,9 @@ from mlops_desk.domain.overview import Period
 
 def metrics(call: Call) -> int:
     """Writes the results table."""
-    rows = opened(call.arguments).write_metrics(call.arguments.output)
-    call.terminal.line(f"{call.arguments.output}: {rows:,} rows")
+    arguments = call.arguments
+    rows = opened(arguments).write_metrics(arguments.output, model=arguments.model, excel=arguments.excel)
+    call.terminal.line(f"{arguments.output}: {rows:,} rows")
     return 0
 
 
@@ -23,7 +24,16 @@ def report(call: Call) -> int:
         raise UserError(f"--to must be later than --from ({start.isoformat()}), not {end.isoformat()}")
     period = Period(start=start, end=end)
     workspace = opened(arguments)
-    workspace.write_report(arguments.output, model=arguments.model, period=period, now=arguments.as_of)
+    troubles = workspace.write_report(
+        arguments.output,
+        model=arguments.model,
+        period=period,
+        now=arguments.as_of,
+        role=arguments.role,
+        language=arguments.lang,
+    )
     warn_of_runs(call.terminal, workspace)
+    for trouble in troubles:
+        call.terminal.warning(trouble)
     call.terminal.line(f"{arguments.output}: written")
     return 0

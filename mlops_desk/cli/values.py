@@ -48,6 +48,12 @@ def instant(text: str) -> datetime:
         raise ValueError(f"must be a moment of this era, not {text!r}") from None
 
 
+def instant_utc(text: str) -> datetime:
+    """A moment with a zone: UTC where none is written, so that it is the same moment on every machine."""
+    found = moment(text)
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+
+
 def until(text: str) -> datetime:
     """An instant, or one so far from now."""
     if _DURATION.fullmatch(text):
@@ -65,5 +71,6 @@ CONVERTERS: Mapping[str, Callable[[str], object]] = {
     "duration": duration,
     "moment": moment,
     "instant": instant,
+    "instant_utc": instant_utc,
     "until": until,
 }

@@ -175,7 +175,7 @@ class Desk(QObject):
         )
 
     def write(self, path: Path, done: Callable[[str], None]) -> None:
-        """Writes the selected model's report (html, json) or all values (parquet, csv)."""
+        """Writes the selected model's report (html, pdf, md, json) or all values (parquet, csv)."""
         workspace, chosen = self.workspace, self.selection
         if workspace is None or chosen is None:
             return
@@ -183,8 +183,8 @@ class Desk(QObject):
         def work() -> str:
             if path.suffix.lower() in (".parquet", ".csv"):
                 return f"{workspace.write_metrics(path):,} values written to {path}"
-            workspace.write_report(path, model=chosen.model, period=chosen.period)
-            return f"Report written to {path}"
+            troubles = workspace.write_report(path, model=chosen.model, period=chosen.period)
+            return "; ".join((f"Report written to {path}", *troubles))
 
         self._ask("write", work, done, label=f"Writing {path.name}")
 

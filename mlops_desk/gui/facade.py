@@ -71,8 +71,8 @@ class WorkspaceProtocol(Protocol):
     def run_output(self, run_id: int, since: int = ...) -> tuple[str, int]:
         """What a run printed from a byte on, and the next byte."""
 
-    def write_report(self, path: Path, *, model: str | None = ..., period: Period = ...) -> None:
-        """Writes a report, of the kind that the name's ending says."""
+    def write_report(self, path: Path, *, model: str | None = ..., period: Period = ...) -> tuple[str, ...]:
+        """Writes a report, of the kind that the name's ending says; returns what is not right with it."""
 
     def write_metrics(self, path: Path) -> int:
         """Writes the results table and returns its number of rows."""

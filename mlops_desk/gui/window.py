@@ -36,7 +36,7 @@ FIRST_SIZE = (1440, 900)
 LEAST_SIZE = (960, 600)
 AGE_MILLISECONDS = 30_000
 WORKSPACE_FILE = "desk.toml"
-REPORT_KINDS = "Report for reading (*.html);;Report for programs (*.json);;All values (*.parquet *.csv)"
+REPORT_KINDS = "Report for reading (*.html *.pdf *.md);;Report for programs (*.json);;All values (*.parquet *.csv)"
 
 
 def import_plots() -> None:

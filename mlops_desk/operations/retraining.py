@@ -47,7 +47,8 @@ def reason_of(alerts: Sequence[Alert], timezone: str) -> str:
     open_ones = [alert for alert in alerts if alert.state in (AlertState.FIRING, AlertState.ACKNOWLEDGED)]
     if not open_ones:
         return "asked for by hand, no alert is open"
-    from mlops_desk.reporting.naming import plural, series_title
+    from mlops_desk.reporting.naming import series_title
+    from mlops_desk.reporting.texts import plural
 
     titles = list(dict.fromkeys(series_title(alert.key) for alert in open_ones))
     named = "; ".join(titles[:NAMED_ALERTS]) + ("; …" if len(titles) > NAMED_ALERTS else "")
@@ -72,7 +73,7 @@ def _trigger_text(trigger: TriggerSpec) -> str:
     if trigger.kind is TriggerKind.ALERT:
         chunks = f" for {trigger.consecutive} chunks" if trigger.consecutive > 1 else ""
         return f"on an alert of {trigger.metric or 'any metric'}{chunks}"
-    from mlops_desk.reporting.naming import plural
+    from mlops_desk.reporting.texts import plural
 
     wanted = ((trigger.min_new_rows, "new row"), (trigger.min_new_labels, "new label"))
     return "after " + " and ".join(plural(count, noun) for count, noun in wanted if count is not None)

@@ -1,1 +1,1 @@
-"""Press: what the archive holds, as pages about a model, as charts, as one HTML file, as JSON, and as tables."""
+"""Press: what the archive holds, as pages about a model, as charts, as reports (HTML, PDF, Markdown, JSON, JUnit), and as tables."""

@@ -11,15 +11,19 @@ from mlops_desk import __version__, theme
 from mlops_desk.domain.errors import UserError
 from mlops_desk.domain.metric import Detection, Family, SeriesKey, Verdict
 from mlops_desk.domain.model import Model
-from mlops_desk.domain.overview import Distribution, Overview, Period, RetrainingStatus
+from mlops_desk.domain.overview import Distribution, Line, Overview, Period, RetrainingStatus
+from mlops_desk.domain.slicing import Split
+from mlops_desk.reporting.actions import Action, actions
+from mlops_desk.reporting.criteria import CriterionStanding, criteria
 from mlops_desk.reporting.matrix import column_roles, column_series, matrix_series
-from mlops_desk.reporting.naming import is_of_zones, limits_text, metric_name, series_title, value_text
+from mlops_desk.reporting.naming import chunks_text, is_of_zones, limits_text, metric_name, series_title, value_text
 from mlops_desk.reporting.page import (
     Cells,
     Grid,
     Page,
     last_reason,
     latest,
+    line_of,
     number_of,
     numbers,
     plain,
@@ -28,6 +32,7 @@ from mlops_desk.reporting.page import (
     worst,
 )
 from mlops_desk.reporting.summary import COUNTS, distribution, overview_of, performance_lines
+from mlops_desk.reporting.texts import say
 from mlops_desk.reporting.tiles import LEADING
 from mlops_desk.reporting.wording import convention_texts, threshold_texts
 from mlops_desk.store.archive import Store
@@ -38,6 +43,8 @@ SECOND_DRIFT_METRICS = ("psi", "wasserstein", "kolmogorov_smirnov", "hellinger",
 RATES = ("missing_rate", "unseen_rate", "out_of_range_rate")
 COMPARED_SUFFIXES = ("_ratio", "_difference")
 FEATURE = "feature"
+ROLES = ("operator", "engineer", "manager")
+ENGINEER = "engineer"
 
 
 class Standing(Struct, frozen=True, kw_only=True):
@@ -103,7 +110,8 @@ class ModelReport(Struct, frozen=True, kw_only=True):
     `drift_metric` has another distance in `latest`, or 1 - p of a test.
     comparisons : of protected groups. quality, concept : series of the model as a whole.
     detections : rows of the page's chunks at which drift detectors signalled over all rows, the latest MOST_DETECTIONS of each series.
-    conventions, thresholds : in words.
+    value : business metrics along the chunks of the page. others : series of the families that no other field holds.
+    criteria : limits that somebody set. actions : what people did, the latest first. conventions, thresholds : in words.
     """
 
     overview: Overview
@@ -115,17 +123,27 @@ class ModelReport(Struct, frozen=True, kw_only=True):
     concept: tuple[Standing, ...]
     detections: tuple[Detection, ...]
     quality: tuple[Standing, ...]
+    value: tuple[Line, ...]
+    value_standings: tuple[Standing, ...]
+    others: tuple[Standing, ...]
+    criteria: tuple[CriterionStanding, ...]
+    actions: tuple[Action, ...]
     distributions: tuple[Distribution, ...]
     conventions: tuple[str, ...]
     thresholds: tuple[str, ...]
 
 
 class Report(Struct, frozen=True, kw_only=True):
-    """A report on some models of a workspace, made at an instant."""
+    """A report on some models of a workspace, made at an instant, for one of ROLES, with its texts in a language of `theme.LANGUAGES`.
+
+    Role and language change what is shown and how it is worded; the content is the same for every role.
+    """
 
     workspace: str
     generated_at: datetime
     program_version: str
+    role: str
+    language: str
     models: tuple[ModelReport, ...]
 
 
@@ -137,21 +155,39 @@ def report(
     *,
     now: datetime,
     retraining: Mapping[str, RetrainingStatus],
+    role: str = ENGINEER,
 ) -> Report:
-    """The report on some models; raises UserError if none of them was ever evaluated."""
+    """The report on some models, in the language that is spoken; raises UserError if none was ever evaluated, or no chunk lies in the period asked for."""
     evaluated = [model for model in models if store.last_evaluation(model.id) is not None]
     if not evaluated:
         raise UserError(
             f"{workspace}: there is nothing to report, because no model was evaluated: `mlops-desk run` does that"
         )
+    made = tuple(model_report(store, model, period, now=now, retraining=retraining[model.id]) for model in evaluated)
+    if period != Period() and not any(one.overview.chunks for one in made):
+        raise UserError(f"{workspace}: {emptiness(store, evaluated, period)}")
     return Report(
         workspace=workspace,
         generated_at=now,
         program_version=__version__,
-        models=tuple(
-            model_report(store, model, period, now=now, retraining=retraining[model.id]) for model in evaluated
-        ),
+        role=role,
+        language=theme.spoken(),
+        models=made,
     )
+
+
+def emptiness(store: Store, models: Sequence[Model], period: Period) -> str:
+    """Why there is nothing to tell of a period, and what there is."""
+    reaches = []
+    for model in models:
+        chunks = store.chunks(model.id, Split.ANALYSIS)
+        if chunks:
+            reaches.append(f"those of {model.id} are {chunks_text(chunks, model.chunks.timezone)}")
+    ends = [
+        f"{word} {end.isoformat()}" for word, end in (("from", period.start), ("to", period.end)) if end is not None
+    ]
+    asked = f" {' '.join(ends)}" if ends else ""
+    return f"no chunk lies in the period{asked}; " + ("; ".join(reaches) or "the logs hold no analysis rows at all")
 
 
 def model_report(
@@ -173,6 +209,11 @@ def model_report(
         concept=whole_series(page.concept),
         detections=detections_of(store, page),
         quality=whole_series(page.quality),
+        value=tuple(line_of(key, cells) for key, cells in page.business.items() if key.column is None),
+        value_standings=whole_series(page.business),
+        others=all_series(page.others),
+        criteria=criteria(page, grids(page)),
+        actions=actions(store, model.id, page.timezone, now),
         distributions=shown_distributions(store, page, overview),
         conventions=convention_texts(keys),
         thresholds=threshold_texts(model, keys),
@@ -194,7 +235,16 @@ def detections_of(store: Store, page: Page) -> tuple[Detection, ...]:
 
 def grids(page: Page) -> tuple[Grid, ...]:
     """All that a page read."""
-    return (page.drift, page.performance, page.estimated, page.concept, page.fairness, page.quality)
+    return (
+        page.drift,
+        page.performance,
+        page.estimated,
+        page.concept,
+        page.fairness,
+        page.quality,
+        page.business,
+        page.others,
+    )
 
 
 def standing(key: SeriesKey, cells: Cells, title: str) -> Standing:
@@ -250,7 +300,8 @@ def comparisons(page: Page) -> tuple[Standing, ...]:
 def comparison_title(key: SeriesKey) -> str:
     """`Equalized odds difference`, with its class and convention where they matter."""
     title = metric_name(key.family, key.metric)
-    title += "" if key.class_ is None else f", class {key.class_}"
+    if key.class_ is not None:
+        title = say("{title}, class {name}", title=title, name=key.class_)
     return title if key.convention == "desk" else f"{title} ({key.convention})"
 
 
@@ -261,6 +312,11 @@ def whole_series(grid: Grid) -> tuple[Standing, ...]:
         for key, cells in grid.items()
         if key.column is None and (key.group is None or is_of_zones(key)) and key.class_ is None
     )
+
+
+def all_series(grid: Grid) -> tuple[Standing, ...]:
+    """Every series of a grid but those of single groups."""
+    return tuple(standing(key, cells, series_title(key)) for key, cells in grid.items() if key.group is None)
 
 
 def second_metric(page: Page, first: str) -> str:

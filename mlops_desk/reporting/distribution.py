@@ -10,8 +10,9 @@ from mlops_desk import theme
 from mlops_desk.domain.metric import Family, SeriesKey, Verdict
 from mlops_desk.domain.overview import Distribution
 from mlops_desk.domain.schema import Kind
-from mlops_desk.reporting.naming import limits_text, metric_name, plural, value_text
+from mlops_desk.reporting.naming import limits_text, metric_name, value_text
 from mlops_desk.reporting.page import Cells, latest, number_of, numbers, verdict_of, worst
+from mlops_desk.reporting.texts import plural, say
 
 LEAST_MOVE = 0.01
 """A bin that gained or lost less than this share of the rows is not worth a sentence."""
@@ -46,14 +47,24 @@ def metric_note(key: SeriesKey, cells: Cells) -> str | None:
     name = metric_name(key.family, key.metric)
     known = [value for value in numbers(cells) if value is not None]
     verdict = worst(verdict_of(cell) for cell in cells)
-    told = "" if verdict in (Verdict.OK, Verdict.UNTESTED) else f": {theme.WORDS[verdict]}"
+    told = "" if verdict in (Verdict.OK, Verdict.UNTESTED) else say(": ") + theme.word(verdict)
     cell = cells[place]
     limit = "" if cell is None else f" ({limits_text(key, cell.limits, number_of(cell))})"
     if len(known) == 1:
         return f"{name} {value_text(key, known[0])}{limit}{told}"
     if told:
-        told += f" in {plural(sum(verdict_of(cell) is verdict for cell in cells), 'chunk')}"
-    return f"{name} {value_text(key, min(known))} to {value_text(key, max(known))} over {plural(len(known), 'chunk')}{told}"
+        told += say(" in {chunks}", chunks=plural(sum(verdict_of(cell) is verdict for cell in cells), "chunk"))
+    low, high = value_text(key, min(known)), value_text(key, max(known))
+    return (
+        say(
+            "{metric} {low} to {high} over {chunks}",
+            metric=name,
+            low=low,
+            high=high,
+            chunks=plural(len(known), "chunk"),
+        )
+        + told
+    )
 
 
 def largest_move(found: Distribution) -> str | None:
@@ -69,7 +80,12 @@ def moves(found: Distribution, most: int = 3) -> tuple[str, ...]:
     changes = [abs(after - before) for before, after in zip(found.reference, found.analysis, strict=True)]
     places = sorted(range(len(changes)), key=lambda at: -changes[at])[:most]
     return tuple(
-        f"{bin_name(found, at)}: {theme.percent(found.reference[at])} of the rows in the reference, {theme.percent(found.analysis[at])} here"
+        say(
+            "{bin}: {before} of the rows in the reference, {after} here",
+            bin=bin_name(found, at),
+            before=theme.percent(found.reference[at]),
+            after=theme.percent(found.analysis[at]),
+        )
         for at in places
         if changes[at] >= LEAST_MOVE
     )
@@ -93,5 +109,5 @@ def _coarse(found: Distribution) -> Distribution:
 def bin_name(found: Distribution, place: int) -> str:
     """A category, or the range of a numeric bin."""
     if found.kind is Kind.NUMERIC:
-        return f"{theme.number(found.edges[place])} to {theme.number(found.edges[place + 1])}"
+        return say("{low} to {high}", low=theme.number(found.edges[place]), high=theme.number(found.edges[place + 1]))
     return found.categories[place]

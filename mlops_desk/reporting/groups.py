@@ -7,6 +7,7 @@ import math
 from mlops_desk.domain.metric import Measurement, MetricValue, Verdict
 from mlops_desk.domain.overview import GroupBar
 from mlops_desk.reporting.page import Cells, Page, latest, number_of
+from mlops_desk.reporting.texts import say
 from mlops_desk.reporting.tiles import GROUP_RATE
 
 FOUR_FIFTHS = 0.8
@@ -26,7 +27,11 @@ def group_bars(page: Page) -> tuple[tuple[GroupBar, ...], float]:
         bars: dict[str, tuple[GroupBar, ...]] = {}
         limit = ratio_limit(page, ratio)
         for (attribute, class_), groups in attributes.items():
-            found = attribute_bars(attribute if class_ is None else f"{attribute}, class {class_}", groups, limit)
+            found = attribute_bars(
+                attribute if class_ is None else say("{title}, class {name}", title=attribute, name=class_),
+                groups,
+                limit,
+            )
             if attribute not in bars or lowest(found) < lowest(bars[attribute]):
                 bars[attribute] = found
         if bars:
@@ -71,7 +76,7 @@ def group_bar(
         if best.value > 0:
             ratio = own.value / best.value
         else:
-            reason = "no group has a rate above 0"
+            reason = say("no group has a rate above 0")
     lower, upper = (None, None) if is_best or best is None or ratio is None else ratio_interval(own, best)
     verdict = Verdict.OK
     if ratio is None:

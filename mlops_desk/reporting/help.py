@@ -36,6 +36,7 @@ GUIDES = (
     "weights",
     "moving-references",
     "object-stores",
+    "scheduling",
 )
 """Pages that are of no single metric."""
 _NAME = re.compile(r"[a-z0-9]+(?:[_-][a-z0-9]+)*")

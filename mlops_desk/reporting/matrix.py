@@ -13,6 +13,7 @@ from mlops_desk.domain.metric import Family, Limits, Measurement, MetricValue, S
 from mlops_desk.domain.overview import DriftMatrix, Line
 from mlops_desk.reporting.naming import metric_name
 from mlops_desk.reporting.page import Cells, Page, line_of, number_of, numbers, verdict_of
+from mlops_desk.reporting.texts import say
 from mlops_desk.reporting.tiles import drifted_counts, share_key
 
 PREFERRED = (
@@ -130,7 +131,7 @@ def drift_share(page: Page) -> Line | None:
         empty,
         values=tuple(drifted / judged if judged else None for drifted, judged in counts),
         verdicts=tuple(Verdict.OK if judged else Verdict.UNTESTED for _, judged in counts),
-        reasons=tuple(None if judged else "no feature's drift was judged" for _, judged in counts),
+        reasons=tuple(None if judged else say("no feature's drift was judged") for _, judged in counts),
     )
 
 

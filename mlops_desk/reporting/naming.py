@@ -14,6 +14,7 @@ from mlops_desk.domain.metric import Definition, Detection, Direction, Family, L
 from mlops_desk.domain.slicing import Chunk
 from mlops_desk.metrics.catalogue import CATALOGUE
 from mlops_desk.metrics.detectors import DETECTORS, WARNING, WARNING_DETECTORS
+from mlops_desk.reporting.texts import apart, say
 
 FAMILY_NAMES = {
     Family.DATA_DRIFT: "Data drift",
@@ -51,8 +52,8 @@ def metric_name(family: Family, metric: str) -> str:
     """`ROC AUC`, `ROC AUC (estimated)`; the id with spaces where the catalogue has no name."""
     realised = REALISED_FAMILY.get(family)
     found = definition(realised or family, metric)
-    name = metric.replace("_", " ") if found is None else found.name
-    return f"{name} (estimated)" if realised else name
+    name = metric.replace("_", " ") if found is None else say(found.name.removesuffix(" (estimated)"))
+    return say("{metric} (estimated)", metric=name) if realised else name
 
 
 def direction(family: Family, metric: str) -> Direction:
@@ -64,16 +65,17 @@ def direction(family: Family, metric: str) -> Direction:
 def series_title(key: SeriesKey) -> str:
     """`Jensen–Shannon distance of debt_ratio`, `Recall of sex = female, in region = S`."""
     title = metric_name(key.family, key.metric)
+    of = key.column
+    if key.group is not None:
+        of = f"{key.column} = {key.group}" if key.column else key.group
     if is_of_zones(key):
-        title += ", warning zones"
-    elif key.group is not None:
-        title += f" of {key.column} = {key.group}" if key.column else f" of {key.group}"
-    elif key.column is not None:
-        title += f" of {key.column}"
+        title = say("{detector}, warning zones", detector=title)
+    elif of is not None:
+        title = say("{metric} of {column}", metric=apart(title), column=of)
     if key.class_ is not None:
-        title += f", class {key.class_}"
+        title = say("{title}, class {name}", title=title, name=key.class_)
     if key.segment is not None:
-        title += f", in {segment_text(key.segment)}"
+        title = say("{title}, in {segment}", title=title, segment=segment_text(key.segment))
     if key.convention != "desk":
         title += f" ({key.convention})"
     return title
@@ -86,7 +88,7 @@ def is_of_zones(key: SeriesKey) -> bool:
 
 def detection_text(one: Detection) -> str:
     """What a drift detector signalled."""
-    return "warning zone entered" if is_of_zones(one.key) else "drift"
+    return say("warning zone entered") if is_of_zones(one.key) else say("drift")
 
 
 def segment_text(label: str) -> str:
@@ -122,23 +124,34 @@ def limits_text(key: SeriesKey, limits: Limits, value: float | None) -> str:
 
     A value that is beyond the limit of a warning only has that limit told too.
     """
-    lower, upper, word = limits.lower, limits.upper, "limit"
+    lower, upper, warns_only = limits.lower, limits.upper, False
     if lower is None and upper is None:
-        lower, upper, word = limits.warn_lower, limits.warn_upper, "warned"
+        lower, upper, warns_only = limits.warn_lower, limits.warn_upper, True
+    word = say("warned") if warns_only else say("limit")
     if lower is not None and upper is not None and lower != upper:
         lower, upper = sides_that_matter(lower, upper, value, direction(key.family, key.metric))
     if lower is not None and upper is not None:
-        text = f"{word}s {value_text(key, lower)} to {value_text(key, upper)}"
-        return text if lower != upper else f"{word} = {value_text(key, lower)}"
+        if lower == upper:
+            return f"{word} = {value_text(key, lower)}"
+        range_text = say("warned {low} to {high}") if warns_only else say("limits {low} to {high}")
+        return range_text.format(low=value_text(key, lower), high=value_text(key, upper))
     if lower is not None:
         text = f"{word} ≥ {value_text(key, lower)}"
         warned = limits.warn_lower is not None and value is not None and lower <= value < limits.warn_lower
-        return f"{text}, warned < {value_text(key, limits.warn_lower)}" if warned else text
+        return (
+            say("{limit}, warned {sign} {value}", limit=text, sign="<", value=value_text(key, limits.warn_lower))
+            if warned
+            else text
+        )
     if upper is None:
-        return "no limit"
+        return say("no limit")
     text = f"{word} ≤ {value_text(key, upper)}"
     warned = limits.warn_upper is not None and value is not None and limits.warn_upper < value <= upper
-    return f"{text}, warned > {value_text(key, limits.warn_upper)}" if warned else text
+    return (
+        say("{limit}, warned {sign} {value}", limit=text, sign=">", value=value_text(key, limits.warn_upper))
+        if warned
+        else text
+    )
 
 
 def sides_that_matter(
@@ -155,14 +168,20 @@ def chunk_text(chunk: Chunk, timezone: str) -> str:
     if not chunk.key.startswith(ROW_KEY):
         return theme.span(chunk.start, chunk.end, timezone)
     first = int(chunk.key.removeprefix(ROW_KEY))
-    rows = f"rows {theme.count(first)} to {theme.count(first + chunk.rows - 1)}"
-    return rows if chunk.start is None else f"{rows}, {theme.span(chunk.start, chunk.end, timezone)}"
+    rows = say("rows {first} to {last}", first=theme.count(first), last=theme.count(first + chunk.rows - 1))
+    return (
+        rows
+        if chunk.start is None
+        else say("{first}, {then}", first=rows, then=theme.span(chunk.start, chunk.end, timezone))
+    )
 
 
 def chunk_key_text(key: str, start: datetime | None, timezone: str) -> str:
     """When a chunk began, of which only the key and the start are known."""
     if start is None:
-        return f"row {theme.count(int(key.removeprefix(ROW_KEY)))}" if key.startswith(ROW_KEY) else key
+        return (
+            say("row {number}", number=theme.count(int(key.removeprefix(ROW_KEY)))) if key.startswith(ROW_KEY) else key
+        )
     there = theme.local(start, timezone)
     return theme.date(there) if (there.hour, there.minute) == (0, 0) else f"{theme.date(there)} {there:%H:%M}"
 
@@ -170,7 +189,7 @@ def chunk_key_text(key: str, start: datetime | None, timezone: str) -> str:
 def reach_text(chunk: Chunk, chunks: Sequence[Chunk], timezone: str) -> str:
     """The last day of a chunk, with its year where that is not the year of the last of `chunks`: `14 Nov`."""
     if chunk.end is None:
-        return f"chunk {chunk.index + 1}"
+        return say("chunk {number}", number=chunk.index + 1)
     last, newest = (
         theme.local(end, timezone) - timedelta(microseconds=1) for end in (chunk.end, chunks[-1].end or chunk.end)
     )
@@ -186,10 +205,5 @@ def chunks_text(chunks: Sequence[Chunk], timezone: str) -> str:
     if len(chunks) == 1:
         return chunk_text(chunks[0], timezone)
     if chunks[0].start is None or chunks[-1].end is None:
-        return f"chunks {chunks[0].index + 1} to {chunks[-1].index + 1}"
+        return say("chunks {first} to {last}", first=chunks[0].index + 1, last=chunks[-1].index + 1)
     return theme.span(chunks[0].start, chunks[-1].end, timezone)
-
-
-def plural(count: int, noun: str) -> str:
-    """`1 alert`, `4 alerts`."""
-    return f"{theme.count(count)} {noun}" if count == 1 else f"{theme.count(count)} {noun}s"

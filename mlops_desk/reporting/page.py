@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from mlops_desk.domain.metric import Convention, Family, Limits, MetricValue, SeriesKey, Verdict
 from mlops_desk.domain.model import Model
@@ -16,6 +16,7 @@ from mlops_desk.domain.overview import Line, Period
 from mlops_desk.domain.periods import in_utc
 from mlops_desk.domain.slicing import Chunk, Split
 from mlops_desk.reporting.naming import direction, series_title
+from mlops_desk.reporting.texts import say
 from mlops_desk.store.archive import Store
 
 Cells = tuple[MetricValue | None, ...]
@@ -23,6 +24,9 @@ Cells = tuple[MetricValue | None, ...]
 Grid = Mapping[SeriesKey, Cells]
 NOT_COMPUTED = "not computed for this chunk"
 DRIFT_FAMILIES = (Family.DATA_DRIFT, Family.PREDICTION_DRIFT, Family.LABEL_DRIFT)
+OTHER_FAMILIES = (
+    Family.MULTIVARIATE_DRIFT, Family.CALIBRATION, Family.ESTIMATED_FAIRNESS, Family.ADVERSARIAL, Family.SYSTEM,
+)  # fmt: skip
 FAIRNESS_METRICS = ("prediction_rate", "mean_prediction", "demographic_parity_ratio", "mean_prediction_ratio")
 """What the tiles and the bars of fairness are made of."""
 _RANKED_CONVENTIONS = tuple(Convention)
@@ -35,7 +39,7 @@ class Page(Struct, frozen=True, kw_only=True):
     Attributes
     ----------
     newest_row : latest timestamp of the log. drift : of the three families of drift of one column.
-    fairness, quality : only FAIRNESS_METRICS and rows, unless everything was asked for.
+    fairness, quality : only FAIRNESS_METRICS and rows, unless everything was asked for. business, others : empty unless it was.
     """
 
     model: Model
@@ -48,6 +52,8 @@ class Page(Struct, frozen=True, kw_only=True):
     concept: Grid
     fairness: Grid
     quality: Grid
+    business: Grid = field(default_factory=dict)
+    others: Grid = field(default_factory=dict)
 
     @property
     def timezone(self) -> str:
@@ -85,6 +91,8 @@ def read_page(store: Store, model: Model, period: Period, segment: str | None, *
         concept=grid(Family.CONCEPT_DRIFT),
         fairness=fairness,
         quality=grid(Family.DATA_QUALITY, metric=None if everything else "rows"),
+        business=grid(Family.BUSINESS) if everything else {},
+        others=grid(*OTHER_FAMILIES) if everything else {},
     )
 
 
@@ -155,7 +163,7 @@ def latest(cells: Cells) -> int | None:
 def last_reason(cells: Cells) -> str:
     """Why the last cell that says why has no number."""
     reasons = (cell.measurement.reason for cell in reversed(cells) if cell is not None)
-    return next((reason for reason in reasons if reason is not None), "not computed")
+    return next((reason for reason in reasons if reason is not None), say("not computed"))
 
 
 def plain(grid: Grid, metric: str) -> tuple[SeriesKey, Cells] | None:
@@ -183,5 +191,5 @@ def line_of(key: SeriesKey, cells: Cells) -> Line:
         warn_lowers=tuple(limit.warn_lower for limit in limits),
         warn_uppers=tuple(limit.warn_upper for limit in limits),
         verdicts=tuple(verdict_of(cell) for cell in cells),
-        reasons=tuple(NOT_COMPUTED if cell is None else cell.measurement.reason for cell in cells),
+        reasons=tuple(say(NOT_COMPUTED) if cell is None else cell.measurement.reason for cell in cells),
     )

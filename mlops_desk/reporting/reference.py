@@ -10,6 +10,7 @@ from mlops_desk.domain.model import Model
 from mlops_desk.domain.moving import preceding_chunks
 from mlops_desk.domain.slicing import Chunk, Split
 from mlops_desk.reporting.naming import chunks_text
+from mlops_desk.reporting.texts import say
 from mlops_desk.store.archive import Store
 
 
@@ -45,5 +46,5 @@ def reference_side(store: Store, model: Model, chunks: Sequence[Chunk]) -> Refer
 def reference_name(side: ReferenceSide, timezone: str) -> str:
     """What a legend calls the reference: `Reference (Sep – Nov 2013)`."""
     if side.chunks:
-        return f"Reference ({chunks_text(side.chunks, timezone)})"
-    return "Reference" if side.reason is None else "No reference yet"
+        return say("Reference ({period})", period=chunks_text(side.chunks, timezone))
+    return say("Reference") if side.reason is None else say("No reference yet")

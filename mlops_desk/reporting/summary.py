@@ -19,7 +19,7 @@ from mlops_desk.domain.threshold import Alert, AlertState, Severity
 from mlops_desk.reporting.distribution import distribution_notes, shares
 from mlops_desk.reporting.groups import group_bars
 from mlops_desk.reporting.matrix import drift_matrix, drift_share
-from mlops_desk.reporting.naming import chunks_text, plural
+from mlops_desk.reporting.naming import chunks_text
 from mlops_desk.reporting.page import (
     DRIFT_FAMILIES,
     Page,
@@ -32,6 +32,7 @@ from mlops_desk.reporting.page import (
     read_page,
 )
 from mlops_desk.reporting.reference import reference_name, reference_side
+from mlops_desk.reporting.texts import plural, say
 from mlops_desk.reporting.tiles import LEADING, row_counts, tiles
 from mlops_desk.store.archive import Store
 
@@ -131,7 +132,7 @@ def status(store: Store, model: Model, *, now: datetime) -> ModelStatus:
     alerts = open_alerts(store, model.id, now)
     failed, warned = counted(alerts, Severity.ALERT), counted(alerts, Severity.WARNING)
     if record is None:
-        verdict, text = Verdict.UNTESTED, UNEVALUATED
+        verdict, text = Verdict.UNTESTED, say(UNEVALUATED)
     else:
         verdict = Verdict.ALERT if failed else Verdict.WARNING if warned else Verdict.OK
         text = status_text(failed, warned)
@@ -150,7 +151,7 @@ def status(store: Store, model: Model, *, now: datetime) -> ModelStatus:
 def status_text(failed: int, warned: int) -> str:
     """`4 alerts, 1 warning`, `healthy`."""
     parts = [plural(count, noun) for count, noun in ((failed, "alert"), (warned, "warning")) if count]
-    return ", ".join(parts) or "healthy"
+    return say(", ").join(parts) or say("healthy")
 
 
 def trend(store: Store, model: Model) -> tuple[float, ...]:

@@ -1,7 +1,8 @@
 """The results table as a file: Parquet, CSV or JSON.
 
 CSV follows RFC 4180 (UTF-8, CRLF, quotes doubled); an empty field is null, `""` is empty text. Text that a spreadsheet would run as a formula
-gets an apostrophe in front; numbers, and text that is a plain number, stay as they are.
+gets an apostrophe in front; numbers, and text that is a plain number, stay as they are. The CSV for Excel begins with a byte order mark, without
+which Excel takes UTF-8 for something else, and writes moments as Excel reads them: in UTC, without a zone.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,24 +27,28 @@ TEXTS = (
     "model", "split", "segment", "family", "metric", "convention", "column", "group", "reason", "class", "verdict",
 )  # fmt: skip
 """Every other column holds floats."""
+BYTE_ORDER_MARK = "\ufeff"
 _RUN_BY_SPREADSHEETS = ("=", "+", "-", "@", "\t", "\r", "\n")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _QUOTED = re.compile(r'[",\r\n]')
 
 
-def write_results(table: ValueTable, path: Path) -> int:
+def write_results(table: ValueTable, path: Path, *, excel: bool = False) -> int:
     """Writes the results table in the format that the file's suffix names (.parquet, .csv, .json) and returns the number of rows.
 
-    The file is complete or not there at all. Raises UserError for another suffix, and where the file cannot be written.
+    `excel` makes a .csv that Excel opens correctly. The file is complete or not there at all. Raises UserError for another suffix, and where
+    the file cannot be written.
     """
     suffix = path.suffix.lower()
+    if excel and suffix != ".csv":
+        raise UserError(f"{path}: only a .csv file can be written for Excel")
     if suffix == ".parquet":
         import pyarrow.parquet as pq
 
         rows = arrow_table(table)
         replace_file(path, lambda part: pq.write_table(rows, part, compression="zstd"))
     elif suffix == ".csv":
-        replace_file(path, lambda part: part.write_bytes("".join(csv_lines(table)).encode()))
+        replace_file(path, lambda part: part.write_bytes("".join(csv_lines(table, excel=excel)).encode()))
     elif suffix == ".json":
         replace_file(path, lambda part: part.write_bytes("".join(json_lines(table)).encode()))
     else:
@@ -68,19 +73,19 @@ def arrow_table(table: ValueTable) -> pa.Table:
     return pa.table(dict(zip(table.names, map(list, table.columns), strict=True)), schema=schema)
 
 
-def csv_lines(table: ValueTable) -> Iterator[str]:
+def csv_lines(table: ValueTable, *, excel: bool = False) -> Iterator[str]:
     """The lines of the CSV file, the names first."""
-    yield ",".join(table.names) + "\r\n"
+    yield (BYTE_ORDER_MARK if excel else "") + ",".join(table.names) + "\r\n"
     for row in zip(*table.columns, strict=True):
-        yield ",".join(map(csv_field, row)) + "\r\n"
+        yield ",".join(csv_field(value, excel=excel) for value in row) + "\r\n"
 
 
-def csv_field(value: object) -> str:
+def csv_field(value: object, *, excel: bool = False) -> str:
     """One field of a CSV line."""
     if value is None:
         return ""
     if isinstance(value, datetime):
-        return value.isoformat()
+        return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S}" if excel else value.isoformat()
     if not isinstance(value, str):
         return repr(value)
     if value.startswith(_RUN_BY_SPREADSHEETS) and not _NUMBER.fullmatch(value):

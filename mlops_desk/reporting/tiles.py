@@ -6,6 +6,8 @@ against the chunk with a number before that.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -23,6 +25,7 @@ from mlops_desk.reporting.naming import (
     value_text,
 )
 from mlops_desk.reporting.page import Cells, Grid, Page, latest, number_of, numbers, plain, verdict_of, worst
+from mlops_desk.reporting.texts import say
 
 LEADING = {
     Task.BINARY: ("roc_auc", "accuracy", "f1", "average_precision"),
@@ -34,7 +37,10 @@ FAIRNESS_RATIOS = {"demographic_parity_ratio": "Disparate impact", "mean_predict
 GROUP_RATE = {"demographic_parity_ratio": "prediction_rate", "mean_prediction_ratio": "mean_prediction"}
 SHIFT, SHIFT_P, GAP = "label_shift_given_score", "label_shift_given_score_p", "estimation_gap"
 DRIFTED_SHARE = SeriesKey(Family.DATA_DRIFT, "drifted_share")
-PERIOD_NAMES = {"1h": "hour", "1d": "day", "1w": "week", "1mo": "month", "1q": "quarter", "1y": "year"}
+ROWS_TITLES = {
+    "1h": "Predictions / hour", "1d": "Predictions / day", "1w": "Predictions / week", "1mo": "Predictions / month",
+    "1q": "Predictions / quarter", "1y": "Predictions / year",
+}  # fmt: skip
 MOST_TILES, MOST_NAMES = 6, 2
 NEARLY_FULL = 0.95
 """Share of its period up to which the newest row must reach, for a chunk's rows to be held against another's."""
@@ -129,7 +135,7 @@ def change_text(value: float, before: float | None) -> str:
     """`▼ 0.051` to as many decimals as the value has; empty where nothing is seen to change."""
     if before is None:
         return ""
-    decimals = len(theme.number(value).partition(".")[2].rstrip(" kMGT"))
+    decimals = len(theme.number(value).partition(".")[2].rstrip(" kMGT万亿"))
     amount = f"{abs(value - before):,.{decimals}f}"
     if not amount.strip("0.,"):
         return ""
@@ -154,12 +160,12 @@ def performance_tile(page: Page, metric: str | None) -> Tile | None:
     estimated = read(plain(page.estimated, metric))
     if estimated is None:
         return None
-    return tile_of(estimated, metric_name(Family.ESTIMATED_PERFORMANCE, metric), "no labels yet")
+    return tile_of(estimated, metric_name(Family.ESTIMATED_PERFORMANCE, metric), say("no labels yet"))
 
 
 def labels_note(page: Page, place: int) -> str:
     """`labels to 14 Nov`."""
-    return f"labels to {reach_text(page.chunks[place], page.chunks, page.timezone)}"
+    return say("labels to {date}", date=reach_text(page.chunks[place], page.chunks, page.timezone))
 
 
 def feature_verdicts(page: Page) -> dict[str, tuple[Verdict, ...]]:
@@ -200,11 +206,14 @@ def drift_tile(page: Page) -> Tile | None:
     key = share_key(page)
     share = page.drift.get(key, (None,) * len(counts))[place]
     names = [column for column, verdicts in feature_verdicts(page).items() if verdicts[place] is Verdict.ALERT]
-    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
     limits = Limits() if share is None else share.limits
-    limit = "no limit" if limits.upper is None else f"limit ≤ {theme.percent(limits.upper, 0)} of features"
+    limit = (
+        say("no limit")
+        if limits.upper is None
+        else say("limit ≤ {share} of features", share=theme.percent(limits.upper, 0))
+    )
     return Tile(
-        title="Drifted features",
+        title=say("Drifted features"),
         key=key,
         value=float(drifted),
         value_text=f"{drifted} / {judged}",
@@ -212,9 +221,15 @@ def drift_tile(page: Page) -> Tile | None:
         better=None if not change else drifted < (before or 0),
         verdict=verdict_of(share) if share is not None else Verdict.ALERT if drifted else Verdict.OK,
         limit_text=limit,
-        note=", ".join(names[:MOST_NAMES]) + more,
+        note=some_names(names),
         points=tuple(float(some) if of else None for some, of in counts),
     )
+
+
+def some_names(names: Sequence[str]) -> str:
+    """The first MOST_NAMES names, and how many more there are."""
+    named, more = ", ".join(names[:MOST_NAMES]), len(names) - MOST_NAMES
+    return say("{names} and {count} more", names=named, count=more) if more > 0 else named
 
 
 def concept_tile(page: Page) -> Tile | None:
@@ -233,13 +248,13 @@ def concept_tile(page: Page) -> Tile | None:
     if shift.key.metric == SHIFT_P:
         text = f"p {text}" if text.startswith("<") else f"p = {text}"
     else:
-        text, limit = f"χ² {text}", "judged by its p-value"
+        text, limit = f"χ² {text}", say("judged by its p-value")
     return Tile(
-        title="Concept drift",
+        title=say("Concept drift"),
         key=shift.key,
         value=shift.value,
         value_text=text,
-        change_text="detected" if verdict is Verdict.ALERT else "",
+        change_text=say("detected") if verdict is Verdict.ALERT else "",
         better=False if verdict is Verdict.ALERT else None,
         verdict=verdict,
         limit_text=limit,
@@ -269,8 +284,9 @@ def fairness_tile(page: Page) -> Tile | None:
             last = max(reading.place for reading in found)
             worst_off = min((one for one in found if one.place == last), key=lambda one: one.value)
             group = lowest_group(page, worst_off)
-            note = f"worst: {worst_off.key.column} = {group}" if group is not None else f"{worst_off.key.column}"
-            return tile_of(worst_off, title, note)
+            column = worst_off.key.column or ""
+            note = say("worst: {group}", group=f"{column} = {group}") if group is not None else column
+            return tile_of(worst_off, say(title), note)
     return None
 
 
@@ -297,9 +313,9 @@ def rows_tile(page: Page) -> Tile:
     change = ""
     if full and len(counts) > 1 and counts[-2]:
         percent = round(100 * (counts[-1] / counts[-2] - 1))
-        change = f"{'▲' if percent > 0 else '▼'} {abs(percent)} %" if percent else ""
+        change = f"{'▲' if percent > 0 else '▼'} {theme.percent(abs(percent) / 100, 0)}" if percent else ""
     return Tile(
-        title=f"Predictions / {PERIOD_NAMES.get(rule.every or '', 'chunk')}",
+        title=say(ROWS_TITLES.get(rule.every or "", "Predictions / chunk")),
         key=key,
         value=float(counts[-1]),
         value_text=theme.compact(counts[-1]),
@@ -307,7 +323,7 @@ def rows_tile(page: Page) -> Tile:
         better=None,
         verdict=Verdict.OK if cell is None else verdict_of(cell),
         limit_text=limits_text(key, limits, float(counts[-1])),
-        note=newest_text(page) if full else "not all of it is there yet",
+        note=newest_text(page) if full else say("not all of it is there yet"),
         points=tuple(float(count) for count in counts),
     )
 
@@ -327,7 +343,7 @@ def newest_text(page: Page) -> str:
     if page.newest_row is None:
         return ""
     there = theme.local(page.newest_row, page.timezone)
-    return f"newest row {theme.day(there)} {there:%H:%M}"
+    return say("newest row {time}", time=f"{theme.day(there)} {there:%H:%M}")
 
 
 def row_counts(page: Page) -> tuple[int, ...]:

@@ -18,7 +18,8 @@ from mlops_desk.domain.threshold import (
     RateThreshold,
     Threshold,
 )
-from mlops_desk.reporting.naming import FAMILY_NAMES, plural
+from mlops_desk.reporting.naming import FAMILY_NAMES
+from mlops_desk.reporting.texts import apart, plural, say
 
 CONVENTIONS = {
     Convention.DESK: "desk: the definition of the literature, as the program's list of metrics gives it",
@@ -75,7 +76,7 @@ SAME_AS = {
 def convention_texts(keys: Iterable[SeriesKey]) -> tuple[str, ...]:
     """The conventions that some series follow."""
     present = {key.convention for key in keys}
-    return tuple(text for convention, text in CONVENTIONS.items() if convention in present)
+    return tuple(say(text) for convention, text in CONVENTIONS.items() if convention in present)
 
 
 def threshold_texts(model: Model, keys: Sequence[SeriesKey]) -> tuple[str, ...]:
@@ -85,23 +86,37 @@ def threshold_texts(model: Model, keys: Sequence[SeriesKey]) -> tuple[str, ...]:
     shares = {key.convention for key in keys if key.metric == "drifted_share"}
     families = {family for convention, family in followed if (convention, family) not in TOOL_DEFAULTS}
     default = [
-        f"{FAMILY_NAMES[family]}: {DEFAULTS[family]}" for family in Family if family in families and family in DEFAULTS
+        f"{say(FAMILY_NAMES[family])}{say(': ')}{say(DEFAULTS[family])}"
+        for family in Family
+        if family in families and family in DEFAULTS
     ]
     if Family.DATA_DRIFT in families:
-        default[0] += f" (budget: {model.false_alarms_per_month:g} a month)"
-    default += [f"{FAMILY_NAMES[key[1]]}: {text}" for key, text in TOOL_DEFAULTS.items() if key in followed]
+        default[0] += say(" (budget: {count} a month)", count=f"{model.false_alarms_per_month:g}")
+    default += [
+        f"{say(FAMILY_NAMES[key[1]])}{say(': ')}{say(text)}" for key, text in TOOL_DEFAULTS.items() if key in followed
+    ]
     if Family.DATA_DRIFT in families or shares - {Convention.EVIDENTLY}:
-        default.append("Share of drifted features: above 50 %; warning above 30 %")
+        default.append(say("Share of drifted features: above 50 %; warning above 30 %"))
     if Convention.EVIDENTLY in shares:
-        default.append("Share of drifted features, Evidently's: from 50 % on")
+        default.append(say("Share of drifted features, Evidently's: from 50 % on"))
     return (*own, *default)
 
 
 def monitor_text(monitor: Monitor) -> str:
     """A monitor with a threshold of its own: what it watches and where it draws the line."""
-    what = ", ".join(monitor.metrics) or (FAMILY_NAMES[monitor.family] if monitor.family else "every metric")
-    where = "" if monitor.columns == ("*",) else f" of {', '.join(monitor.columns)}"
-    return f"{what}{where}: {'' if monitor.threshold is None else threshold_text(monitor.threshold)}"
+    return (
+        f"{monitored_text(monitor)}{say(': ')}{'' if monitor.threshold is None else threshold_text(monitor.threshold)}"
+    )
+
+
+def monitored_text(monitor: Monitor) -> str:
+    """What a monitor watches: its metrics or its family, and of which columns."""
+    what = ", ".join(monitor.metrics) or say(FAMILY_NAMES[monitor.family] if monitor.family else "every metric")
+    return (
+        what
+        if monitor.columns == ("*",)
+        else say("{metric} of {column}", metric=apart(what), column=", ".join(monitor.columns))
+    )
 
 
 def threshold_text(threshold: Threshold) -> str:
@@ -109,9 +124,9 @@ def threshold_text(threshold: Threshold) -> str:
     text = _beyond(threshold)
     warn = getattr(threshold, "warn", None)
     if warn is not None:
-        text += f"; warning {_beyond(warn)}"
+        text += say("; warning {beyond}", beyond=_beyond(warn))
     if threshold.consecutive > 1:
-        text += f"; only after {plural(threshold.consecutive, 'chunk')} in a row"
+        text += say("; only after {chunks} in a row", chunks=plural(threshold.consecutive, "chunk"))
     return text
 
 
@@ -121,19 +136,30 @@ def _beyond(threshold: Threshold) -> str:
             return _sides(threshold.lower, threshold.upper, "below {}", "above {}")
         case DeviationThreshold():
             sides = _sides(threshold.lower, threshold.upper, "mean - {}", "mean + {}")
-            return f"outside {sides} standard deviations of the reference chunks"
+            return say("outside {sides} standard deviations of the reference chunks", sides=sides)
         case QuantileThreshold():
-            return f"outside {_sides(threshold.lower, threshold.upper, 'quantile {}', 'quantile {}')} of the reference chunks"
+            sides = _sides(threshold.lower, threshold.upper, "quantile {}", "quantile {}")
+            return say("outside {sides} of the reference chunks", sides=sides)
         case PValueThreshold():
             return f"p < {theme.number(threshold.max)}"
         case CalibratedThreshold():
-            return f"beyond what chance does within the budget of false alarms; warning at {threshold.warn_factor:g} times its level"
+            return say(
+                "beyond what chance does within the budget of false alarms; warning at {factor} times its level",
+                factor=f"{threshold.warn_factor:g}",
+            )
         case IntervalThreshold():
-            return f"{_sides(threshold.lower, threshold.upper, 'below {}', 'above {}')} with the whole 95 % interval, else warning"
+            sides = _sides(threshold.lower, threshold.upper, "below {}", "above {}")
+            return say("{sides} with the whole 95 % interval, else warning", sides=sides)
         case RateThreshold():
-            return f"above the reference by more than {threshold.sampling_errors:g} sampling errors and {threshold.margin:g}"
+            return say(
+                "above the reference by more than {errors} sampling errors and {margin}",
+                errors=f"{threshold.sampling_errors:g}",
+                margin=f"{threshold.margin:g}",
+            )
 
 
 def _sides(lower: float | None, upper: float | None, below: str, above: str) -> str:
-    told = [form.format(theme.exact(limit)) for limit, form in ((lower, below), (upper, above)) if limit is not None]
-    return " or ".join(told) or "never"
+    told = [
+        say(form).format(theme.exact(limit)) for limit, form in ((lower, below), (upper, above)) if limit is not None
+    ]
+    return say(" or ").join(told) or say("never")

@@ -115,23 +115,6 @@ def test_metrics_are_the_results_table(mlops_desk: CommandLine, evaluated: Path,
     assert mlops_desk.out == f"{file}: {rows:,} rows\n"
 
 
-def test_reports(mlops_desk: CommandLine, evaluated: Path, tmp_path: Path) -> None:
-    page = tmp_path / "report.html"
-    assert mlops_desk("report", evaluated, "-o", page, "--as-of", "2026-02-01T00:00Z") == 0
-    assert "Small" in page.read_text(encoding="utf-8")
-    document = tmp_path / "report.json"
-    assert mlops_desk("report", evaluated, "-o", document, "--from", "2026-01-12", "--to", "2026-01-14") == 0
-    (model,) = json.loads(document.read_text(encoding="utf-8"))["models"]
-    assert [chunk["start"][:10] for chunk in model["overview"]["chunks"]] == ["2026-01-12", "2026-01-13"]
-    for name in ("report.pdf", "report.md", "report"):
-        assert mlops_desk("report", evaluated, "-o", tmp_path / name) == 2
-        assert ".html or .json" in mlops_desk.err
-    assert mlops_desk("report", evaluated, "-o", tmp_path / "none" / "report.html") == 2
-    assert "cannot be written" in mlops_desk.err
-    assert mlops_desk("report", evaluated, "-o", page, "--from", "2026-01-14", "--to", "2026-01-12") == 2
-    assert "--to must be later" in mlops_desk.err
-
-
 def test_check_evaluates_nothing(mlops_desk: CommandLine, tmp_path: Path) -> None:
     folder = write_workspace(tmp_path)
     before = sorted(tmp_path.rglob("*"))

@@ -306,9 +306,10 @@ class FakeWorkspace:
         self.note("run_output", run_id, since)
         return self.output[since:].decode(), len(self.output)
 
-    def write_report(self, path: Path, *, model: str | None = None, period: Period = ALL) -> None:
+    def write_report(self, path: Path, *, model: str | None = None, period: Period = ALL) -> tuple[str, ...]:
         self.note("write_report", path, model, period)
         path.write_text("report")
+        return ()
 
     def write_metrics(self, path: Path) -> int:
         self.note("write_metrics", path)

@@ -228,7 +228,7 @@ def test_shares_are_bars_in_the_colours_of_their_verdicts() -> None:
 @pytest.mark.parametrize("counts", [[], [5], [0, 0], [1, 10_000]])
 def test_rows_can_be_few(counts: list[int]) -> None:
     root = parsed(row_area("r", "Rows", counts, days(len(counts)), "UTC"))
-    assert len([title for title in titles(root) if title.endswith("rows")]) == len(counts)
+    assert len([title for title in titles(root) if title.endswith((" row", " rows"))]) == len(counts)
 
 
 @given(st.lists(st.none() | st.floats(-1e300, 1e300), max_size=20))
@@ -281,6 +281,18 @@ def test_bins_of_unequal_width_have_equal_areas_for_equal_shares() -> None:
     corners = [tuple(map(float, pair.split())) for pair in re.split("[ML]", steps) if pair]
     (left, floor), (_, high), (middle, _), (_, low), (right, _) = corners[:5]
     assert (middle - left) * (floor - high) == pytest.approx((right - middle) * (floor - low), rel=0.01)
+
+
+@pytest.mark.parametrize("edges", [(0.0, 0.5, 1.0), (-1e6, 0.0, 1e6), (0.0, 1e-7, 2e-7)])
+def test_numbers_below_a_distribution_stay_inside_the_picture(edges: tuple[float, ...]) -> None:
+    root = parsed(distribution_chart("d", numeric(edges, (0.5, 0.5), (0.2, 0.8))))
+    width = float(root.attrib["viewBox"].split()[2])
+    labels = [element for element in root.iter("text") if element.get("class") == "mid"]
+    assert len(labels) >= 2
+    for element in labels:
+        middle, half = float(element.attrib["x"]), text_width(element.text or "") / 2
+        assert middle - half >= -0.1
+        assert middle + half <= width + 0.1
 
 
 def test_open_ends_are_as_wide_as_their_neighbours() -> None:

@@ -236,14 +236,33 @@ def test_several_models_stand_on_one_page(
     assert len(ids) == len(set(ids))
 
 
-def test_a_period_without_rows_says_so(
+def test_a_period_without_rows_is_nothing_to_report(
     filled: Store, model: Model, now: datetime, retraining: RetrainingStatus
 ) -> None:
     empty = Period(start=datetime(2030, 1, 1))
-    made = report(filled, "desk", [model], empty, now=now, retraining={model.id: retraining})
-    page = Page(html(made))
-    assert "No rows of the log lie in this period." in page.text
-    assert "Jensen–Shannon distance of debt_ratio" in page.text  # alerts stay
+    with pytest.raises(
+        UserError, match=r"no chunk lies in the period from 2030-01-01.*credit-risk are 19 Sep – 17 Nov 2026"
+    ):
+        report(filled, "desk", [model], empty, now=now, retraining={model.id: retraining})
+
+
+def test_a_model_without_rows_in_the_period_says_so(
+    new_store: Store,
+    fill_store: Callable[[Store], None],
+    write: Callable[..., object],
+    plain_model: Callable[..., Model],
+    model: Model,
+    now: datetime,
+    retraining: RetrainingStatus,
+) -> None:
+    fill_store(new_store)
+    other = plain_model()
+    write(new_store, {SeriesKey(Family.PERFORMANCE, "roc_auc"): [0.8, 0.7]})
+    late = Period(start=datetime(2026, 11, 1))
+    known = {model.id: retraining, other.id: retraining}
+    page = Page(html(report(new_store, "desk", [model, other], late, now=now, retraining=known)))
+    assert page.text.count("No rows of the log lie in this period.") == 1
+    assert "Jensen–Shannon distance of debt_ratio" in page.text
 
 
 def test_chunks_without_times_can_be_told(
@@ -276,7 +295,7 @@ def test_reports_are_written_whole_or_not_at_all(tmp_path: Path, content: Report
     target = tmp_path / "report.HTML"
     write_report(content, target)
     assert target.read_text(encoding="utf-8") == text
-    with pytest.raises(UserError, match=r"written as \.html or \.json, and \.docx is none"):
+    with pytest.raises(UserError, match=r"written as \.html, \.pdf, \.md, \.json or \.xml, and \.docx is none"):
         write_report(content, tmp_path / "report.docx")
     with pytest.raises(UserError, match="cannot be written"):
         write_report(content, tmp_path / "missing" / "report.html")

@@ -55,6 +55,29 @@ def test_csv_reads_back(table: ValueTable, tmp_path: Path) -> None:
                 assert cell == ("'=cmd()" if value == "=cmd()" else str(value))
 
 
+def test_csv_for_excel_has_a_mark_and_moments_that_excel_reads(table: ValueTable, tmp_path: Path) -> None:
+    write_results(table, tmp_path / "plain.csv")
+    write_results(table, tmp_path / "excel.csv", excel=True)
+    raw = (tmp_path / "excel.csv").read_bytes()
+    assert raw.startswith(b"\xef\xbb\xbfmodel,")
+    assert not (tmp_path / "plain.csv").read_bytes().startswith(b"\xef\xbb\xbf")
+    plain, excel = (
+        list(csv.DictReader(io.StringIO((tmp_path / name).read_text(encoding=encoding), newline="")))
+        for name, encoding in (("plain.csv", "utf-8"), ("excel.csv", "utf-8-sig"))
+    )
+    assert len(plain) == len(excel) == len(table.columns[0])
+    assert plain[0]["start"] == "2026-09-19T00:00:00+00:00"
+    assert excel[0]["start"] == "2026-09-19 00:00:00"
+    moments = ("start", "end", "evaluated_at")
+    for row, other in zip(plain, excel, strict=True):
+        assert {name: text for name, text in row.items() if name not in moments} == {
+            name: text for name, text in other.items() if name not in moments
+        }
+    assert any(row["column"] == "月收入" for row in excel)
+    with pytest.raises(UserError, match=r"only a \.csv file can be written for Excel"):
+        write_results(table, tmp_path / "m.parquet", excel=True)
+
+
 def test_json_reads_back(table: ValueTable, tmp_path: Path) -> None:
     write_results(table, tmp_path / "m.json")
     read = json.loads((tmp_path / "m.json").read_text(encoding="utf-8"))

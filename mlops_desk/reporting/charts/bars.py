@@ -13,6 +13,7 @@ from mlops_desk.domain.schema import Kind
 from mlops_desk.reporting.charts.axis import Frame
 from mlops_desk.reporting.charts.lines import NARROW
 from mlops_desk.reporting.charts.svg import at, figure, label, path, rect, shortened, stroke, text_width, tooltip
+from mlops_desk.reporting.texts import plural, say
 
 BAR, HEADING = 19.0, 21.0
 MOST_LABEL = 120.0
@@ -70,13 +71,15 @@ def group_row(frame: Frame, bar: GroupBar, y: float, limit: float) -> str:
             )
         )
         end = max(end, high)
-    words = {Verdict.ALERT: "fails", Verdict.WARNING: "may fail"}.get(bar.verdict, "")
+    words = {Verdict.ALERT: say("fails"), Verdict.WARNING: say("may fail")}.get(bar.verdict, "")
     classes = {Verdict.ALERT: "c-bad", Verdict.WARNING: "c-warn"}.get(bar.verdict, "")
     if bar.ratio is None:
-        text = shortened(f"{theme.MARKS[Verdict.UNTESTED]} {bar.reason or 'untested'}", NARROW - frame.left - 10)
+        text = shortened(
+            f"{theme.MARKS[Verdict.UNTESTED]} {bar.reason or theme.word(Verdict.UNTESTED)}", NARROW - frame.left - 10
+        )
         body.append(label(frame.left + 6, middle + 3.4, text))
     else:
-        text = f"{bar.ratio:.2f} {'highest' if bar.is_best else words}".rstrip()
+        text = f"{bar.ratio:.2f} {say('highest') if bar.is_best else words}".rstrip()
         body.append(label(end + 6, middle + 3.4, text, classes or "strong"))
     body.append(rect(0, y, NARROW, BAR, "hit", group_text(bar, limit)))
     return "".join(body)
@@ -84,15 +87,17 @@ def group_row(frame: Frame, bar: GroupBar, y: float, limit: float) -> str:
 
 def group_text(bar: GroupBar, limit: float) -> str:
     """What is known of a group, for its tooltip."""
-    lines = [f"{bar.attribute} = {bar.group}", f"{theme.count(bar.rows)} rows"]
+    lines = [f"{bar.attribute} = {bar.group}", plural(bar.rows, "row")]
     if bar.rate is not None:
-        lines.append(f"rate {theme.number(bar.rate)}")
+        lines.append(say("rate {value}", value=theme.number(bar.rate)))
     if bar.ratio is None:
         return tooltip([*lines, bar.reason or ""])
-    interval = ""
+    parts = [say("ratio {value}", value=theme.number(bar.ratio))]
     if bar.interval_lower is not None and bar.interval_upper is not None:
-        interval = f", 95 % interval {theme.number(bar.interval_lower)} to {theme.number(bar.interval_upper)}"
-    lines.append(f"ratio {theme.number(bar.ratio)}{interval}, limit {theme.number(limit)}: {theme.WORDS[bar.verdict]}")
+        low, high = theme.number(bar.interval_lower), theme.number(bar.interval_upper)
+        parts.append(say("95 % interval {low} to {high}", low=low, high=high))
+    parts.append(say("limit {value}", value=theme.number(limit)))
+    lines.append(say(", ").join(parts) + say(": ") + theme.word(bar.verdict))
     return tooltip(lines)
 
 
@@ -101,22 +106,31 @@ def group_description(bars: Sequence[GroupBar], limit: float) -> str:
     below = [
         f"{bar.attribute} = {bar.group} {bar.ratio:.2f}" for bar in bars if bar.ratio is not None and bar.ratio < limit
     ]
-    return f"Below the limit of {theme.number(limit)}: {', '.join(below) or 'no group'}."
+    return say(
+        "Below the limit of {limit}: {groups}.",
+        limit=theme.number(limit),
+        groups=say(", ").join(below) or say("no group"),
+    )
 
 
 def distribution_chart(name: str, found: Distribution) -> str:
     """A column in the reference (dashed) and in the analysis: densities of a numeric one, bars of a categorical one."""
     drawn = _steps(found) if found.kind is Kind.NUMERIC else _categories(found)
-    sentence = "; ".join(found.notes) or "No drift was measured."
+    sentence = say("; ").join(found.notes) or say("No drift was measured.")
     return figure(
-        name, SMALL_WIDTH, SMALL_HEIGHT, f"{found.column}: reference and {found.analysis_text}", sentence, drawn
+        name,
+        SMALL_WIDTH,
+        SMALL_HEIGHT,
+        say("{column}: reference and {period}", column=found.column, period=found.analysis_text),
+        sentence,
+        drawn,
     )
 
 
 def _steps(found: Distribution) -> list[str]:
     edges = finite_edges(found.edges)
     if len(edges) < 2 or (not found.reference_rows and not found.analysis_rows):
-        return [label(SMALL_WIDTH / 2, SMALL_HEIGHT / 2, "no values", "mid")]
+        return [label(SMALL_WIDTH / 2, SMALL_HEIGHT / 2, say("no values"), "mid")]
     widths = [max(right - left, 1e-300) for left, right in pairwise(edges)]
     before, after = (
         [share / width for share, width in zip(side, widths, strict=True)] for side in (found.reference, found.analysis)
@@ -142,9 +156,11 @@ def _steps(found: Distribution) -> list[str]:
             body.append(stroke(f"M{at(x(mean))} {at(frame.top)}V{at(frame.bottom)}", classes))
     steps = theme.nice_steps(edges[0], edges[-1], 5)
     texts = theme.step_texts(steps)
-    body += [label(x(step), frame.bottom + 13, text, "mid") for step, text in zip(steps, texts, strict=True)]
+    for step, text in zip(steps, texts, strict=True):
+        half = text_width(text) / 2
+        body.append(label(min(max(x(step), half), SMALL_WIDTH - half), frame.bottom + 13, text, "mid"))
     for place in range(len(widths)):
-        bounds = f"{theme.number(edges[place])} to {theme.number(edges[place + 1])}"
+        bounds = say("{low} to {high}", low=theme.number(edges[place]), high=theme.number(edges[place + 1]))
         text = tooltip([bounds, *share_lines(found, place)])
         body.append(rect(x(edges[place]), frame.top, x(edges[place + 1]) - x(edges[place]), frame.height, "hit", text))
     return body
@@ -165,7 +181,12 @@ def finite_edges(edges: Sequence[float]) -> list[float]:
 
 def share_lines(found: Distribution, place: int) -> list[str]:
     """A bin's shares, for its tooltip."""
-    return [f"reference {theme.percent(found.reference[place])}", f"analysis {theme.percent(found.analysis[place])}"]
+    return both_shares(found.reference[place], found.analysis[place])
+
+
+def both_shares(before: float, after: float) -> list[str]:
+    """The share of the rows in the reference and in the analysis, for a tooltip."""
+    return [say("reference {share}", share=theme.percent(before)), say("analysis {share}", share=theme.percent(after))]
 
 
 def _category_rows(found: Distribution) -> list[tuple[str, float, float]]:
@@ -174,9 +195,9 @@ def _category_rows(found: Distribution) -> list[tuple[str, float, float]]:
     rows.sort(key=lambda row: (row[0] == OTHERS, -max(row[1], row[2])))
     if len(rows) > MOST_CATEGORIES:
         rest = rows[MOST_CATEGORIES - 1 :]
-        name = OTHERS if rest[-1][0] == OTHERS else f"{len(rest)} others"
+        name = OTHERS if rest[-1][0] == OTHERS else say("{count} others", count=len(rest))
         rows = [*rows[: MOST_CATEGORIES - 1], (name, sum(row[1] for row in rest), sum(row[2] for row in rest))]
-    return [("all others" if name == OTHERS else name, before, after) for name, before, after in rows]
+    return [(say("all others") if name == OTHERS else name, before, after) for name, before, after in rows]
 
 
 def _categories(found: Distribution) -> list[str]:
@@ -195,6 +216,6 @@ def _categories(found: Distribution) -> list[str]:
             rect(left, y + half, max(after * scale, 0.5), half, "c-accent"),
             label(left + max(before, after) * scale + 5, y + half + 3.4, theme.percent(after, 0), "small"),
         ]
-        text = tooltip([name, f"reference {theme.percent(before)}", f"analysis {theme.percent(after)}"])
+        text = tooltip([name, *both_shares(before, after)])
         body.append(rect(0, y, SMALL_WIDTH, step, "hit", text))
-    return body or [label(SMALL_WIDTH / 2, SMALL_HEIGHT / 2, "no values", "mid")]
+    return body or [label(SMALL_WIDTH / 2, SMALL_HEIGHT / 2, say("no values"), "mid")]

@@ -14,6 +14,7 @@ from mlops_desk.reporting.charts.axis import Frame, bunches, chunk_axis
 from mlops_desk.reporting.charts.lines import WIDTH, chunk_title
 from mlops_desk.reporting.charts.style import HEAT_LEVELS
 from mlops_desk.reporting.charts.svg import at, figure, label, rect, shortened, stroke, text_width, tooltip
+from mlops_desk.reporting.texts import say
 
 ROW = 15.0
 LEAST_MARKED = 6.0
@@ -49,7 +50,12 @@ def drift_matrix(
     body += [stroke("".join(commands), f"i{level}") for level, commands in sorted(marks.items())]
     body += [chunk_axis(frame, chunks, timezone), colour_key(frame, top, matrix)]
     return figure(
-        name, WIDTH, frame.bottom + 22, f"Drift matrix: {matrix.title} by column and chunk", description(matrix), body
+        name,
+        WIDTH,
+        frame.bottom + 22,
+        say("Drift matrix: {metric} by column and chunk", metric=matrix.title),
+        description(matrix),
+        body,
     )
 
 
@@ -86,9 +92,11 @@ def cell_text(matrix: DriftMatrix, row: int, place: int) -> str:
     """`0.368, limit ≤ 0.113: alert`."""
     value, upper, verdict = matrix.values[row][place], matrix.uppers[row][place], matrix.verdicts[row][place]
     if value is None:
-        return theme.WORDS[Verdict.UNTESTED]
-    limit = "" if upper is None else f", limit ≤ {theme.number(upper)}"
-    return f"{matrix.title} {theme.number(value)}{limit}: {theme.WORDS[verdict]}"
+        return theme.word(Verdict.UNTESTED)
+    text = f"{matrix.title} {theme.number(value)}"
+    if upper is not None:
+        text = say("{first}, {then}", first=text, then=say("limit ≤ {value}", value=theme.number(upper)))
+    return text + say(": ") + theme.word(verdict)
 
 
 def colour_key(frame: Frame, top: float, matrix: DriftMatrix) -> str:
@@ -111,8 +119,10 @@ def colour_key(frame: Frame, top: float, matrix: DriftMatrix) -> str:
 def description(matrix: DriftMatrix) -> str:
     """The matrix in a sentence: which columns alert."""
     alerting = [
-        f"{column} in {row.count(Verdict.ALERT)}"
+        say("{column} in {count}", column=column, count=row.count(Verdict.ALERT))
         for column, row in zip(matrix.columns, matrix.verdicts, strict=True)
         if Verdict.ALERT in row
     ]
-    return f"Chunks with an alert: {', '.join(alerting)}." if alerting else "No column alerts in any chunk."
+    if not alerting:
+        return say("No column alerts in any chunk.")
+    return say("Chunks with an alert: {columns}.", columns=say(", ").join(alerting))

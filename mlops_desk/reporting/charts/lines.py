@@ -10,6 +10,7 @@ from mlops_desk.domain.overview import Line
 from mlops_desk.domain.slicing import Chunk
 from mlops_desk.reporting.charts.axis import Frame, bunches, chunk_axis, value_axis, value_range
 from mlops_desk.reporting.charts.svg import at, figure, label, path, rect, stroke, text_width, tooltip
+from mlops_desk.reporting.texts import plural, say
 
 WIDTH, NARROW = 860.0, 420.0
 LEFT, RIGHT = 52.0, 10.0
@@ -152,13 +153,13 @@ def legend(frame: Frame, lines: Sequence[Line]) -> str:
     items: list[tuple[str, str]] = []
     for line in lines:
         if not is_estimated(line):
-            items.append(("line", "realised"))
+            items.append(("line", say("realised")))
             if any(line.errors):
-                items.append(("band", "± 3 sampling errors"))
+                items.append(("band", say("± 3 sampling errors")))
         else:
-            items.append(("line r", "estimated"))
+            items.append(("line r", say("estimated")))
     if any(limit is not None for limit in (*lines[0].lowers, *lines[0].uppers)):
-        items.append(("limit", "limit"))
+        items.append(("limit", say("limit")))
     body, x, y = [], frame.right, frame.top - 12
     for classes, text in reversed(items):
         x -= text_width(text, 9)
@@ -191,23 +192,28 @@ def columns(frame: Frame, chunks: Sequence[Chunk], timezone: str, told: Callable
 
 def chunk_title(chunk: Chunk, timezone: str) -> str:
     """A chunk as tooltips call it."""
-    return f"chunk {chunk.index + 1}" if chunk.start is None else theme.span(chunk.start, chunk.end, timezone)
+    return (
+        say("chunk {number}", number=chunk.index + 1)
+        if chunk.start is None
+        else theme.span(chunk.start, chunk.end, timezone)
+    )
 
 
 def point_text(line: Line, place: int) -> str:
     """`realised 0.791 ± 0.013, limit ≥ 0.810: alert`."""
     value, error, verdict = line.values[place], line.errors[place], line.verdicts[place]
-    name = "estimated" if is_estimated(line) else "realised"
+    name = say("estimated") if is_estimated(line) else say("realised")
     if value is None:
-        return f"{name}: {line.reasons[place] or 'no value'}"
+        return f"{name}{say(': ')}{line.reasons[place] or say('no value')}"
     text = f"{name} {theme.number(value)}"
     if error:
         text += f" ± {theme.number(BAND_ERRORS * error)}"
     lower, upper = line.lowers[place], line.uppers[place]
     sides = [f"{sign} {theme.number(limit)}" for sign, limit in (("≥", lower), ("≤", upper)) if limit is not None]
     if sides:
-        text += f", limit {' and '.join(sides)}"
-    return text if verdict is Verdict.OK else f"{text}: {theme.WORDS[verdict]}"
+        limit = say("limit {value}", value=say(" and ").join(sides))
+        text = say("{first}, {then}", first=text, then=limit)
+    return text if verdict is Verdict.OK else text + say(": ") + theme.word(verdict)
 
 
 def course_description(lines: Sequence[Line], chunks: Sequence[Chunk], timezone: str) -> str:
@@ -220,10 +226,18 @@ def course_description(lines: Sequence[Line], chunks: Sequence[Chunk], timezone:
             alerts = sum(verdict is Verdict.ALERT for verdict in line.verdicts)
             least, most = min(value for _, value in known), max(value for _, value in known)
             parts.append(
-                f"{line.title}: {theme.number(value)} in {chunk_title(chunks[place], timezone)}, from {theme.number(least)} to "
-                f"{theme.number(most)} over {len(known)} chunks, alert in {alerts}."
+                say(
+                    "{title}: {value} in {chunk}, from {low} to {high} over {chunks}, alert in {alerts}.",
+                    title=line.title,
+                    value=theme.number(value),
+                    chunk=chunk_title(chunks[place], timezone),
+                    low=theme.number(least),
+                    high=theme.number(most),
+                    chunks=plural(len(known), "chunk"),
+                    alerts=alerts,
+                )
             )
-    return " ".join(parts) or "No values."
+    return " ".join(parts) or say("No values.")
 
 
 def share_bars(
@@ -246,16 +260,24 @@ def share_bars(
     def told(place: int) -> list[str]:
         value, upper = line.values[place], line.uppers[place]
         if value is None:
-            return [line.reasons[place] or "no value"]
-        limit = "" if upper is None else f", limit ≤ {theme.percent(upper, 0)}"
-        return [f"{theme.percent(value)} of the features drifted{limit}"]
+            return [line.reasons[place] or say("no value")]
+        text = say("{share} of the features drifted", share=theme.percent(value))
+        if upper is not None:
+            limit = say("limit ≤ {value}", value=theme.percent(upper, 0))
+            text = say("{first}, {then}", first=text, then=limit)
+        return [text]
 
     body = [value_axis(frame, 2, percent=True)]
     body += [stroke("".join(commands), classes) for classes, commands in groups.items()]
     body += [stroke(limit_path(frame, line.uppers), "limit"), stroke(limit_path(frame, line.warn_uppers), "warned")]
     body += [chunk_axis(frame, chunks, timezone), columns(frame, chunks, timezone, told)]
     known = [value for value in line.values if value is not None]
-    most = f"{title}: at most {theme.percent(max(known, default=0.0))}, {theme.percent(known[-1] if known else None)} in the last chunk."
+    most = say(
+        "{title}: at most {most}, {last} in the last chunk.",
+        title=title,
+        most=theme.percent(max(known, default=0.0)),
+        last=theme.percent(known[-1] if known else None),
+    )
     return figure(name, WIDTH, height, title, most, body)
 
 
@@ -270,7 +292,7 @@ def row_area(
     outline = [(points[0][0], frame.bottom), *points, (points[-1][0], frame.bottom)] if points else []
 
     def told(place: int) -> list[str]:
-        return [f"{theme.count(counts[place])} rows"]
+        return [plural(counts[place], "row")]
 
     body = [
         value_axis(frame, 2),
@@ -278,7 +300,13 @@ def row_area(
         stroke(path(points), "edge"),
     ]
     body += [chunk_axis(frame, chunks, timezone), columns(frame, chunks, timezone, told)]
-    text = f"{title}: {theme.count(min(counts, default=0))} to {theme.count(max(counts, default=0))} rows a chunk, {theme.count(sum(counts))} in all."
+    text = say(
+        "{title}: {low} to {high} rows a chunk, {total} in all.",
+        title=title,
+        low=theme.count(min(counts, default=0)),
+        high=theme.count(max(counts, default=0)),
+        total=theme.count(sum(counts)),
+    )
     return figure(name, WIDTH, height, title, text, body)
 
 
