@@ -1,4 +1,4 @@
-"""What else ships in resources/: the icon in every size, and the font with its licence."""
+"""What else ships in resources/: the icon in every size, and the fonts with their licences."""
 
 import struct
 from pathlib import Path
@@ -7,6 +7,8 @@ import pytest
 import resvg_py
 from PySide6.QtGui import QFontDatabase, QImage, QRawFont
 from pytestqt.qtbot import QtBot
+
+from mlops_desk.reporting.fonts import characters
 
 RESOURCES = Path(__file__).resolve().parents[2] / "resources"
 SIZES = (16, 24, 32, 48, 64, 128, 256, 512)
@@ -49,4 +51,21 @@ def test_the_font_is_small_and_has_its_licence() -> None:
     licence = (RESOURCES / "fonts" / "Inter-LICENSE.txt").read_text(encoding="utf-8")
     assert "The Inter Project Authors" in licence
     assert "SIL OPEN FONT LICENSE Version 1.1" in licence
-    assert sum(file.stat().st_size for file in (RESOURCES / "fonts").iterdir()) <= 1_600_000
+    assert size_of("Inter-*") <= 1_600_000
+
+
+def test_the_chinese_font_is_cut_to_size_and_has_its_licence() -> None:
+    licence = (RESOURCES / "fonts" / "NotoSansSC-LICENSE.txt").read_text(encoding="utf-8")
+    assert "with Reserved Font Name 'Source'" in licence
+    assert "SIL OPEN FONT LICENSE Version 1.1" in licence
+    weights = [characters(RESOURCES / "fonts" / f"NotoSansSC-{style}.ttf") for style in ("Regular", "SemiBold")]
+    common = {ord(bytes((high, low)).decode("gb2312")) for high in range(0xB0, 0xD7) for low in range(0xA1, 0xFF)}
+    assert len(common) == 39 * 94, "all full rows of the frequent characters of GB 2312"
+    assert all(common <= weight for weight in weights)
+    assert weights[0] == weights[1]
+    assert size_of("NotoSansSC-*") <= 4_500_000
+    assert size_of("*") == size_of("Inter-*") + size_of("NotoSansSC-*") + size_of("README.md")
+
+
+def size_of(pattern: str) -> int:
+    return sum(file.stat().st_size for file in (RESOURCES / "fonts").glob(pattern))
