@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-BUNDLE_ID = "mlops-desk"
+BUNDLE_ID = "io.github.mlops-desk.mlops-desk"
 METADATA = (
     "duckdb numpy scipy scikit-learn pyarrow PySide6-Essentials pyqtgraph jinja2 msgspec platformdirs psutil qtawesome tomlkit keyring"
 ).split()
@@ -15,6 +15,7 @@ METADATA = (
 
 EXCLUDED = [
     *"tkinter turtle turtledemo idlelib lib2to3 ensurepip pydoc_data test distutils setuptools pip wheel pkg_resources".split(),
+    *"readline rlcompleter curses _curses _curses_panel nis crypt _crypt _dbm _gdbm dbm.ndbm dbm.gnu".split(),  # for terminals, or copyleft
     *"this antigravity PySide6.QtTest pyqtgraph.opengl".split(),
     *"IPython PIL matplotlib pandas pytest hypothesis mypy PyQt5 PyQt6 PySide2 OpenGL cupy numba h5py pyspark".split(),
     *"PySide6.QtQml PySide6.QtQuick PySide6.QtNetwork PySide6.QtSql PySide6.QtDesigner PySide6.QtHelp PySide6.QtUiTools".split(),

@@ -25,7 +25,7 @@ METRIC_SECTIONS = (
     "Conventions",
     "Source",
 )
-GUIDES = ("calibrated-thresholds", "error-bounds", "conventions", "labels-and-estimates", "fairness-reading")
+GUIDES = ("calibrated-thresholds", "error-bounds", "conventions", "labels-and-estimates", "fairness-reading", "install")
 """Pages that are of no single metric."""
 _NAME = re.compile(r"[a-z0-9]+(?:[_-][a-z0-9]+)*")
 _DIRECTIONS = {
