@@ -7,6 +7,7 @@ The interpreter has the program's own libraries and no others. It runs the super
 from __future__ import annotations
 
 import os
+import re
 import runpy
 import sys
 import traceback
@@ -19,6 +20,8 @@ from mlops_desk.resources import INTERPRETER
 
 WINDOW = "mlops-desk-gui"
 LIBRARY_PATHS = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+FLAG = re.compile(r"-([bBdEIOPqsSuv]+)|-[XW].+|(-[XW])")
+"""Python's own flags: -u is obeyed, the others say what holds anyhow or change nothing here."""
 USAGE = f"""usage: {INTERPRETER} [-u] (SCRIPT | -m MODULE | -c CODE) [ARGUMENT ...]
 The interpreter that MLOps Desk brings along: Python {sys.version.split()[0]} with the libraries of the program and no others.
 """
@@ -58,10 +61,12 @@ def restore_environment(variables: MutableMapping[str, str]) -> None:
 def run_python(arguments: list[str]) -> int:
     """Runs a script, a module or code as `python` does and returns the exit code; what they raise beside SystemExit is told on stderr."""
     sys.executable = str(Path(sys.executable).with_name(Path(sys.argv[0]).name))
+    _receive_workers()
     _heed_variables()
-    while arguments[:1] == ["-u"]:
-        _unbuffer()
-        arguments = arguments[1:]
+    while arguments and (flag := FLAG.fullmatch(arguments[0])):
+        if "u" in (flag[1] or ""):
+            _unbuffer()
+        arguments = arguments[2 if flag[2] else 1 :]
     if arguments in (["-V"], ["--version"]):
         print(f"Python {sys.version.split()[0]}")  # noqa: T201 - as python does
         return 0
@@ -79,6 +84,15 @@ def run_python(arguments: list[str]) -> int:
         traceback.print_exc()
         return 1
     return 0
+
+
+def _receive_workers() -> None:
+    """Becomes a worker process of a script where it is started as one, and has those of this script started under this name."""
+    import multiprocessing
+    import multiprocessing.spawn
+
+    multiprocessing.freeze_support()
+    multiprocessing.spawn.set_executable(sys.executable)
 
 
 def _run(arguments: list[str], takes: int) -> None:

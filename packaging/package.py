@@ -114,7 +114,7 @@ def make_wheel(python: Path) -> None:
     (wheel,), (sdist,) = DIST.glob("*.whl"), DIST.glob("*.tar.gz")
     unpacked = BUILD / "sdist"
     shutil.rmtree(unpacked, ignore_errors=True)
-    shutil.unpack_archive(sdist, unpacked, filter="data")
+    shutil.unpack_archive(sdist, unpacked)  # made here just now
     (source,) = unpacked.iterdir()
     output_of(
         [str(python), "-m", "hatchling", "build", "-t", "wheel", "-d", str(unpacked)],

@@ -68,6 +68,15 @@ def test_what_a_script_raises_is_told_in_a_traceback(tmp_path: Path) -> None:
     assert done.stderr.endswith("ZeroDivisionError: division by zero\n")
 
 
+def test_scripts_may_start_worker_processes_as_python_does() -> None:
+    """With the flags that multiprocessing and joblib hand on."""
+    assert python("-BS", "-I", "-X", "utf8", "-Werror", "-c", "print(1)").stdout == "1\n"
+    code = (
+        "import multiprocessing.spawn as s, sys; print(s.get_executable() in (sys.executable, sys.executable.encode()))"
+    )
+    assert python("-c", code).stdout == "True\n"
+
+
 @pytest.mark.parametrize("arguments", [(), ("-m",), ("-c",), ("-Z", "x.py")])
 def test_unknown_usage_is_refused_with_the_usage(arguments: tuple[str, ...]) -> None:
     done = python(*arguments)
