@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import time
+from email.utils import formatdate
 from pathlib import Path
 
 from frozen_parts import needed
@@ -20,7 +21,7 @@ NAME = "mlops-desk"
 COMMANDS = ("mlops-desk", "mlops-desk-gui")
 METAINFO = "io.github.mlops_desk.mlops_desk.metainfo.xml"
 ICON_SIZES = (16, 24, 32, 48, 64, 128, 256, 512)
-MAINTAINER = "MLOps Desk <mlops-desk@localhost.localdomain>"
+MAINTAINER = "MLOps Desk <mlops-desk@users.noreply.github.com>"
 COMPRESSION = ["-Zzstd", "-z19"]
 
 DEPENDS = """libc6 (>= 2.36), libstdc++6 (>= 12), libgcc-s1, zlib1g, libglib2.0-0, libegl1, libgl1, libx11-6, libx11-xcb1, libxcb1, libdbus-1-3,
@@ -130,7 +131,16 @@ def write_usr(tree: Path, program: Path, manual: Path, version: str, moment: int
     shutil.move(program / "THIRD-PARTY-LICENCES.txt", documents / "copyright")
     for name in ("LICENSE", "NOTICE"):  # the copyright file begins with them
         (program / name).unlink()
-    write_compressed(documents / "changelog.gz", (CHECKOUT / "CHANGELOG.md").read_bytes())
+    write_compressed(documents / "CHANGELOG.md.gz", (CHECKOUT / "CHANGELOG.md").read_bytes())
+    write_compressed(documents / "changelog.gz", changelog(version, moment).encode())
+
+
+def changelog(version: str, moment: int) -> str:
+    """Return the one entry that Debian wants of a package made from one version."""
+    return (
+        f"{NAME} ({version}) stable; urgency=medium\n\n  * What changed is told in /usr/share/doc/{NAME}/CHANGELOG.md.gz.\n\n"
+        f" -- {MAINTAINER}  {formatdate(moment)}\n"
+    )
 
 
 def put(source: Path, destination: Path) -> None:

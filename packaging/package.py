@@ -32,6 +32,8 @@ MOST_PACKAGE = 165_000_000
 LEAST_PATH = 8
 """Characters of a path that is looked for: the home of root, being shorter, is in files that others built."""
 TOOLS = "binutils dpkg zstd desktop-file-utils appstream lintian".split()
+UNKNOWN = ["malformed-deb-archive"]
+"""Tags that cannot be overridden in the package: Debian 12's lintian does not know zstd yet, which its dpkg reads."""
 BUILD_ONLY = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "PYTHONPATH", "PYTHONHOME", "DISPLAY", "WAYLAND_DISPLAY")
 """Variables of this machine that must not decide what is built or how it is tested."""
 
@@ -222,12 +224,12 @@ def make_linux(folder: Path, python: Path, size: int) -> None:
     output_of(command, "the pages could not be written", CHECKOUT, variables)
     for old in [*DIST.glob("*.deb"), *DIST.glob("*.tar.zst")]:
         old.unlink()
-    archive = make_archive(folder)
-    step(f"{archive.name}: {megabytes(archive)}")
     package = debian.make(folder, manual, version(), DIST, moment())
     if package.stat().st_size > MOST_PACKAGE:
         raise SetupError(f"{package.name} has {megabytes(package)}, more than {MOST_PACKAGE / 1e6:.0f}")
     step(f"{package.name}: {megabytes(package)}")
+    archive = make_archive(folder)
+    step(f"{archive.name}: {megabytes(archive)}")
     check_package(package)
 
 
@@ -235,7 +237,7 @@ def make_archive(folder: Path) -> Path:
     """Return the portable archive: the folder, to be unpacked anywhere."""
     archive = DIST / f"{NAME}-{version()}-linux-{os.uname().machine}.tar.zst"
     fixed = ["--sort=name", "--owner=0", "--group=0", "--numeric-owner", f"--mtime=@{moment()}"]
-    packer = ["--use-compress-program=zstd -19 -T0"]
+    packer = ["--use-compress-program=zstd -15 -T0"]
     renamed = [f"--transform=s,^{NAME},{NAME}-{version()},rSh"]
     command = ["tar", "-c", *fixed, *packer, *renamed, "-f", str(archive), "-C", str(folder.parent), folder.name]
     output_of(command, "tar could not make the archive")
@@ -255,7 +257,8 @@ def check_package(package: Path) -> None:
     output_of(
         ["bash", "-n", str(share / "bash-completion" / "completions" / NAME)], "the completion for bash is broken"
     )
-    told = output_of(["lintian", "--fail-on=error,warning", "--tag-display-limit=0", str(package)], "lintian complains")
+    lintian = ["lintian", "--fail-on=error,warning", "--tag-display-limit=0", f"--suppress-tags={','.join(UNKNOWN)}"]
+    told = output_of([*lintian, str(package)], "lintian complains")
     shutil.rmtree(unpacked)
     step("desktop-file-validate, appstreamcli, man, bash and lintian found nothing" + (f":\n{told}" if told else ""))
 

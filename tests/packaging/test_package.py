@@ -244,6 +244,7 @@ def test_the_package_holds_what_a_desktop_and_a_shell_look_for(toy_package: Path
         "zsh/vendor-completions/_mlops-desk",
         "fish/vendor_completions.d/mlops-desk.fish",
         "doc/mlops-desk/changelog.gz",
+        "doc/mlops-desk/CHANGELOG.md.gz",
     ):
         assert (share / name).is_file(), name
     assert (share / "doc/mlops-desk/copyright").read_text(encoding="utf-8") == "the THIRD-PARTY-LICENCES.txt\n"
