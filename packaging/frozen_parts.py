@@ -44,6 +44,11 @@ UNWANTED = (
     "pyarrow/*flight*",
     "pyarrow/*gandiva*",
     "*/tests/*",
+    "numpy/_core/*_tests.*",
+    "scipy/*/_ctest*",
+    "scipy/*/_cytest*",
+    "scipy/*/_test_*",
+    "scipy/io/_fast_matrix_market/*",
     "*.dist-info/RECORD",
     "*.dist-info/sboms/*",
 )
