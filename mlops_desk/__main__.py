@@ -28,9 +28,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def main_gui(argv: Sequence[str] | None = None) -> int:
-    """Opens the desktop without a console; the one argument there may be is a workspace."""
+    """Opens the desktop without a console; the one argument there may be is a workspace, or a Parquet file to make one of."""
     arguments = sys.argv[1:] if argv is None else argv
-    return open_window(Path(arguments[0]) if arguments else None)
+    return open_window(Path(arguments[0]).absolute() if arguments else None)
 
 
 def open_window(workspace: Path | None) -> int:

@@ -6,6 +6,21 @@ import sys
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
+INTERPRETER = "mlops-desk-python"
+"""The name under which a frozen program lends its interpreter."""
+
+
+def is_frozen() -> bool:
+    """Whether this is a program that brings its Python along, in place of a package that a Python runs."""
+    return bool(getattr(sys, "frozen", False))
+
+
+def interpreter() -> str:
+    """The path of the Python that has this program's libraries: the one that runs it, and of a frozen program the one beside it."""
+    if not is_frozen():
+        return sys.executable
+    program = Path(sys.executable)
+    return str(program.with_name(INTERPRETER + program.suffix))
 
 
 def resource(*parts: str) -> Path:

@@ -1,4 +1,4 @@
-"""Set MLOps Desk up in a checkout and run it: `python3 packaging/bootstrap.py setup|demo|test|lint`.
+"""Set MLOps Desk up in a checkout and run it: `python3 packaging/bootstrap.py setup|demo|test|lint|package`.
 
 Needs nothing but Python 3.11 and pip, works from any folder and may be repeated: a stamp in .venv remembers what is installed.
 Written so that older Pythons can read it as far as the sentence that tells them they are too old.
@@ -29,7 +29,8 @@ OLDEST_PIP = (22, 3)  # the first that can install into another environment (--p
 QT_LIBRARIES = """libglib2.0-0 libegl1 libgl1 libx11-6 libdbus-1-3 libfontconfig1 libfreetype6 libxkbcommon0""".split()
 WINDOW_LIBRARIES = """libxcb-cursor0 libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-randr0 libxcb-render-util0
     libxcb-shape0 libxcb-xkb1 libxkbcommon-x11-0""".split()
-TEST_TOOLS = """xvfb xauth fonts-wqy-microhei|fonts-noto-cjk|fonts-wqy-zenhei|fonts-droid-fallback""".split()
+TEST_TOOLS = """xvfb xauth fonts-wqy-microhei|fonts-noto-cjk|fonts-wqy-zenhei|fonts-droid-fallback
+    desktop-file-utils appstream nsis""".split()
 
 USAGE = """usage: python3 packaging/bootstrap.py COMMAND
 
@@ -37,6 +38,7 @@ USAGE = """usage: python3 packaging/bootstrap.py COMMAND
   test [--fast] [ARGUMENT ...]   set up with test tools, then run pytest; --fast leaves out slow tests and benchmarks
   lint                           set up with test tools, then run ruff, mypy and lint-imports
   setup [--test]                 only set up, with --test the test tools too
+  package [--wheel]              make wheel, sdist and this system's installer in dist/, and test them; --wheel: only the first two
 """
 
 
@@ -51,11 +53,14 @@ def main(arguments: list[str]) -> int:
         print(complaint, file=sys.stderr)
         return 2
     command, rest = (arguments[0], arguments[1:]) if arguments else ("", [])
-    takes_arguments = command in ("demo", "test") or (command == "setup" and rest in ([], ["--test"]))
+    options = {"setup": "--test", "package": "--wheel"}
+    takes_arguments = command in ("demo", "test") or (command in options and rest in ([], [options[command]]))
     if not takes_arguments and (command != "lint" or rest):
         asked = command in ("-h", "--help")
         print(USAGE, end="", file=sys.stdout if asked else sys.stderr)
         return 0 if asked else 2
+    if command == "package":
+        return replace_process([packaging_python(), str(CHECKOUT / "packaging" / "package.py"), *rest])
     try:
         set_up(with_tests=command in ("test", "lint") or "--test" in rest)
     except SetupError as error:
@@ -84,6 +89,16 @@ def python_complaint(version: tuple[int, ...], executable: str) -> str | None:
     )
 
 
+def packaging_python() -> str:
+    """Return the Python that packages are made with: the system's own where it is new enough, so that no path of another is frozen."""
+    system = "/usr/bin/python3"
+    if is_debian():
+        code, answer = run([system, "-c", "import sys, venv; print(*sys.version_info[:2])"])
+        if code == 0 and tuple(map(int, answer.split())) >= OLDEST_PYTHON:
+            return system
+    return sys.executable
+
+
 def is_debian() -> bool:
     """Tell whether dpkg keeps this system's packages: Debian, Ubuntu and their kin."""
     return sys.platform == "linux" and shutil.which("dpkg-query") is not None
@@ -108,12 +123,17 @@ def missing_packages(wanted: list[str], listing: str) -> list[str]:
     return [names[0] for names in alternatives if installed.isdisjoint(names)]
 
 
+def installed_packages() -> str:
+    """Return dpkg's list of packages, a line each: name, status and what it provides."""
+    query = ["dpkg-query", "-W", "-f", "${Package}\\t${db:Status-Status}\\t${Provides}\\n"]
+    return output_of(query, "dpkg cannot list what is installed")
+
+
 def install_system_packages(with_tests: bool) -> None:
     """Install what Qt misses on Debian, or say how; only tests cannot do without."""
     if not is_debian():
         return
-    query = ["dpkg-query", "-W", "-f", "${Package}\\t${db:Status-Status}\\t${Provides}\\n"]
-    missing = missing_packages(wanted_packages(with_tests), output_of(query, "dpkg cannot list what is installed"))
+    missing = missing_packages(wanted_packages(with_tests), installed_packages())
     if not missing:
         return
     install = ["apt-get", "install", "--yes", "--no-install-recommends", *missing]
@@ -132,6 +152,19 @@ def install_system_packages(with_tests: bool) -> None:
         raise SetupError(trouble)
     if trouble:
         print(f"{trouble}\nGoing on without: all but the window works.", file=sys.stderr)
+
+
+def install_packages(wanted: list[str], purpose: str) -> None:
+    """Install system packages that a purpose needs, or raise SetupError with the command that does."""
+    missing = missing_packages(wanted, installed_packages())
+    if not missing:
+        return
+    install = ["apt-get", "install", "--yes", "--no-install-recommends", *missing]
+    if os.geteuid() != 0:
+        raise SetupError(f"{purpose} needs more system packages. Install them with: sudo {' '.join(install)}")
+    step(f"Installing {len(missing)} system packages: {' '.join(missing)}")
+    run(["apt-get", "update"])
+    output_of(install, f"apt-get could not install what {purpose} needs")
 
 
 # --- What goes into .venv ----------------------------------------------------------------------------------------------
@@ -221,18 +254,21 @@ def step(text: str) -> None:
     print(f"· {text}", flush=True)
 
 
-def run(command: list[str]) -> tuple[int, str]:
+def run(command: list[str], folder: Path | None = None, variables: dict[str, str] | None = None) -> tuple[int, str]:
     """Return a command's exit code and what it printed; nothing is asked of the user."""
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "PIP_ROOT_USER_ACTION": "ignore", "PIP_USER": "0"}
+    fixed = {"DEBIAN_FRONTEND": "noninteractive", "PIP_ROOT_USER_ACTION": "ignore", "PIP_USER": "0"}
+    environment = {**(os.environ if variables is None else variables), **fixed}
     quiet, kept, joined = subprocess.DEVNULL, subprocess.PIPE, subprocess.STDOUT
-    done = subprocess.run(command, env=environment, stdin=quiet, stdout=kept, stderr=joined, check=False)
+    done = subprocess.run(command, cwd=folder, env=environment, stdin=quiet, stdout=kept, stderr=joined, check=False)
     return done.returncode, done.stdout.decode("utf-8", "replace")
 
 
-def output_of(command: list[str], failure: str) -> str:
+def output_of(
+    command: list[str], failure: str, folder: Path | None = None, variables: dict[str, str] | None = None
+) -> str:
     """Return what a command printed; SetupError with its last lines if it cannot start or fails."""
     try:
-        code, printed = run(command)
+        code, printed = run(command, folder, variables)
     except OSError as error:
         raise SetupError(f"{failure}: {error}") from error
     if code:

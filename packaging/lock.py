@@ -1,8 +1,9 @@
 """Write the pinned, hashed constraint files from pyproject.toml: `python3 packaging/lock.py [--upgrade]`.
 
-constraints.txt is what a user runs (and the build backend), constraints-test.txt what tests and linters add. Versions already
-pinned stay unless --upgrade is given or pyproject.toml no longer allows them. One set of pins serves Linux, macOS and Windows:
-a distribution that only some of them need carries a marker, and the hashes are those of every wheel for CPython 3.11 to 3.14.
+constraints.txt is what a user runs (and the build backend), constraints-test.txt what tests and linters add, and constraints-package.txt
+what only making an installer needs. Versions already pinned stay unless --upgrade is given or pyproject.toml no longer allows them. One
+set of pins serves Linux, macOS and Windows: a distribution that only some of them need carries a marker, and the hashes are those of
+every wheel for CPython 3.11 to 3.14.
 Hashes come from the index pages through pip's own classes, so this tool depends on pip's internals (tried with 23.0 to 26.3).
 """
 
@@ -26,6 +27,7 @@ from pip._vendor.packaging.utils import canonicalize_name, parse_wheel_filename
 CHECKOUT = Path(__file__).resolve().parents[1]
 RUNTIME = CHECKOUT / "packaging" / "constraints.txt"
 TEST = CHECKOUT / "packaging" / "constraints-test.txt"
+PACKAGE = CHECKOUT / "packaging" / "constraints-package.txt"
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 SYSTEMS = {"linux": ("posix", "Linux"), "darwin": ("posix", "Darwin"), "win32": ("nt", "Windows")}
 OTHER_PLATFORMS = ("win_amd64", "macosx_12_0_arm64", "any")
@@ -34,7 +36,7 @@ HEADER = "# Written by packaging/lock.py from pyproject.toml: change that, not t
 
 
 def main() -> None:
-    """Resolve both sets of requirements and write the two files."""
+    """Resolve all sets of requirements and write a file for each."""
     parser = argparse.ArgumentParser(description="Write the pinned, hashed constraint files from pyproject.toml.")
     parser.add_argument("--upgrade", action="store_true", help="take the newest allowed versions")
     parser.add_argument("--pins", type=Path, help="a list of name==version to prefer, such as the output of pip freeze")
@@ -42,14 +44,20 @@ def main() -> None:
     project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))
     runtime = project["project"]["dependencies"] + project["build-system"]["requires"]
     test = project["project"]["optional-dependencies"]["test"] + project["dependency-groups"]["lint"]
-    pins = {} if arguments.upgrade else pinned_versions([arguments.pins] if arguments.pins else [RUNTIME, TEST])
+    package = project["dependency-groups"]["package"]
+    files = [arguments.pins] if arguments.pins else [RUNTIME, TEST, PACKAGE]
+    pins = {} if arguments.upgrade else pinned_versions(files)
 
-    resolved = resolution([*runtime, *test], pins)
+    resolved = resolution([*runtime, *test, *package], pins)
     systems_of_runtime = systems_by_name(runtime, resolved)
-    systems_of_all = systems_by_name([*runtime, *test], resolved)
-    hashes = {name: wheel_hashes(name, resolved[name]["version"]) for name in sorted(systems_of_all)}
-    added = {name: systems for name, systems in systems_of_all.items() if systems_of_runtime.get(name) != systems}
-    for path, systems in ((RUNTIME, systems_of_runtime), (TEST, added)):
+    more = {path: systems_by_name([*runtime, *roots], resolved) for path, roots in ((TEST, test), (PACKAGE, package))}
+    added = {
+        path: {name: found for name, found in systems.items() if systems_of_runtime.get(name) != found}
+        for path, systems in more.items()
+    }
+    every = sorted(systems_of_runtime.keys() | {name for systems in added.values() for name in systems})
+    hashes = {name: wheel_hashes(name, resolved[name]["version"]) for name in every}
+    for path, systems in ({RUNTIME: systems_of_runtime} | added).items():
         entries = [entry(name, resolved[name]["version"], systems[name], hashes[name]) for name in sorted(systems)]
         path.write_text(HEADER + "".join(entries), encoding="utf-8", newline="\n")
         print(f"{path.relative_to(CHECKOUT)}: {len(entries)} distributions")

@@ -25,6 +25,7 @@ exit codes:
 W is a workspace: the folder that holds desk.toml, or that file itself.
 """
 USAGE = 2
+SELF_TEST = "--self-test"
 
 
 class Parser(argparse.ArgumentParser):
@@ -37,10 +38,14 @@ class Parser(argparse.ArgumentParser):
 
 def parsed(argv: Sequence[str]) -> argparse.Namespace:
     """The arguments of a command line; raises SystemExit after telling what is wrong with it, or after help and version."""
-    parser, commands = _parser()
+    parser, commands = whole_parser()
     if not argv:
         parser.print_help(sys.stderr)
         sys.exit(USAGE)
+    if SELF_TEST in argv:
+        if len(argv) > 1:
+            parser.error(f"{SELF_TEST} stands alone")
+        return argparse.Namespace(command="self_test")
     _refuse_unknown(parser, argv[0], list(commands.choices))
     return parser.parse_args(argv)
 
@@ -53,7 +58,8 @@ def _refuse_unknown(parser: argparse.ArgumentParser, word: str, commands: Sequen
     parser.error(f"there is no command {word!r}" + (f", did you mean {' or '.join(near)}?" if near else ""))
 
 
-def _parser() -> tuple[Parser, argparse._SubParsersAction[Parser]]:
+def whole_parser() -> tuple[Parser, argparse._SubParsersAction[Parser]]:
+    """The parser of the whole command line, and its commands by name."""
     parser = Parser(
         prog=PROGRAM,
         allow_abbrev=False,
@@ -62,6 +68,9 @@ def _parser() -> tuple[Parser, argparse._SubParsersAction[Parser]]:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
+    parser.add_argument(
+        SELF_TEST, action="store_true", help="check this installation from end to end on the sample; takes a minute"
+    )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
     _add_beginning(commands)
     _add_evaluation(commands)

@@ -17,6 +17,7 @@ from mlops_desk import __version__
 from mlops_desk.cli.call import Call
 from mlops_desk.cli.window import has_display
 from mlops_desk.domain.errors import UserError
+from mlops_desk.resources import interpreter, is_frozen
 
 PACKAGES = (
     "duckdb numpy scipy scikit-learn pyarrow PySide6-Essentials pyqtgraph jinja2 typst msgspec platformdirs psutil qtawesome tomlkit"
@@ -85,7 +86,8 @@ def _packages() -> Iterator[Finding]:
             missing.append(name)
     yield Finding(what="packages", state=FAILED if missing else OK, text=", ".join(found))
     if missing:
-        text = f"{', '.join(missing)}: install them with `python packaging/bootstrap.py`, or install mlops-desk anew"
+        way = "" if is_frozen() else "install them with `python packaging/bootstrap.py`, or "
+        text = f"{', '.join(missing)}: {way}install mlops-desk anew"
         yield Finding(what="missing packages", state=FAILED, text=text)
 
 
@@ -134,7 +136,7 @@ def _window() -> Iterator[Finding]:
     environment = os.environ if shown else {**os.environ, "QT_QPA_PLATFORM": "offscreen"}
     try:
         done = subprocess.run(
-            [sys.executable, "-c", OPEN_QT],
+            [interpreter(), "-c", OPEN_QT],
             capture_output=True,
             text=True,
             env=environment,
@@ -150,9 +152,9 @@ def _window() -> Iterator[Finding]:
         )
     else:
         lines = [line for line in done.stderr.splitlines() if line.strip()] or [f"exit code {done.returncode}"]
-        hint = (
-            "; `python packaging/bootstrap.py` installs Debian's missing libraries" if sys.platform == "linux" else ""
-        )
+        by_hand = "`sudo apt-get install libegl1 libgl1 libxkbcommon-x11-0 libxcb-cursor0`"
+        way = by_hand if is_frozen() else "`python packaging/bootstrap.py`"
+        hint = f"; {way} installs Debian's missing libraries" if sys.platform == "linux" else ""
         yield Finding(what="qt", state=WARNING, text=lines[-1] + hint)
 
 

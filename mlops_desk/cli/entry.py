@@ -35,8 +35,9 @@ COMMANDS = {
     "gui": "window",
     "doctor": "doctor",
     "help": "help",
+    "self_test": "self_test",
 }
-"""In which module of this package the function of a command's name lies."""
+"""In which module of this package the function of a command's name lies; `self_test` is asked for as --self-test."""
 
 
 def main(argv: Sequence[str], open_window: WindowOpener) -> int:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 PLACEHOLDERS = ("python", "workspace", "model", "run_id", "run_folder", "reason")
-"""Names that commands may hold in braces: {python} is the interpreter that runs this program, paths are absolute."""
+"""Names that commands may hold in braces: {python} is the interpreter with this program's libraries, paths are absolute."""
 
 _PROGRESS_CHARACTERS = 1 << 16
 _COUNTED = r"\W{0,3}(\d+)\s*(?:/|of)\s*(\d+)(?!\d)"

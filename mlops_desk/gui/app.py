@@ -16,6 +16,8 @@ from mlops_desk.gui.facade import Doors, SketchProtocol, WorkspaceProtocol
 from mlops_desk.gui.settings import Settings
 from mlops_desk.gui.window import MainWindow
 
+PARQUET = ".parquet"
+
 
 def open_workspace(path: Path) -> WorkspaceProtocol:
     """Opens a workspace of the core; imports the core on first use."""
@@ -73,7 +75,7 @@ def mode_of(settings: Settings) -> Mode:
 
 
 def main(argv: list[str], workspace_path: Path | None = None, doors: Doors = CORE) -> int:
-    """Shows the window, with a workspace if one is named, and returns the exit code when it is closed."""
+    """Shows the window, with a workspace or what a Parquet file seems to be if one is named; returns the exit code when it is closed."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Qt's loop would notice Ctrl+C only at the next event
     made = application(argv)
     load_fonts()
@@ -82,7 +84,9 @@ def main(argv: list[str], workspace_path: Path | None = None, doors: Doors = COR
     window = MainWindow(appearance, settings, doors)
     defects = Defects(settings.folder, lambda: window)
     window.worker.defect.connect(defects.take)
-    if workspace_path is not None:
+    if workspace_path is not None and workspace_path.suffix == PARQUET:
+        window.open_files([workspace_path])
+    elif workspace_path is not None:
         window.open_path(workspace_path)
     window.show()
     try:

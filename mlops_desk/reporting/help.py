@@ -37,6 +37,7 @@ GUIDES = (
     "moving-references",
     "object-stores",
     "scheduling",
+    "install",
 )
 """Pages that are of no single metric."""
 _NAME = re.compile(r"[a-z0-9]+(?:[_-][a-z0-9]+)*")

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from mlops_desk.domain.errors import UserError
 from mlops_desk.domain.retraining import PLACEHOLDERS, RunEnvironment
+from mlops_desk.resources import interpreter
 
 KEYRING_SERVICE = "mlops-desk"
 _DEFAULTS = {"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
@@ -32,6 +31,7 @@ def filled(command: Iterable[str], values: Mapping[str, str]) -> tuple[str, ...]
 def placeholder_values(*, workspace: Path, model: str, run_id: int, run_folder: Path, reason: str) -> dict[str, str]:
     """What the placeholders of a command stand for; the reason becomes one line without control characters."""
     return {
+        "python": interpreter(),
         "workspace": str(workspace),
         "model": model,
         "run_id": str(run_id),
@@ -43,18 +43,6 @@ def placeholder_values(*, workspace: Path, model: str, run_id: int, run_folder: 
 def one_line(text: str) -> str:
     """The text with each stretch of blanks and control characters made one blank."""
     return " ".join("".join(char if char.isprintable() else " " for char in text).split())
-
-
-def python() -> str:
-    """The interpreter that {python} stands for: the one that runs this program, or on PATH where the program brings its own."""
-    if not getattr(sys, "frozen", False):
-        return sys.executable
-    found = shutil.which("python3") or shutil.which("python")
-    if found is None:
-        raise UserError(
-            "{python} in [models.retraining]: this program has no interpreter to lend and none is on PATH: name one by its path"
-        )
-    return found
 
 
 def environment(allowed: RunEnvironment, source: Mapping[str, str], secrets: Mapping[str, str]) -> dict[str, str]:

@@ -25,7 +25,7 @@ from mlops_desk.domain.model import Model
 from mlops_desk.domain.progress import CancelToken
 from mlops_desk.domain.retraining import RetrainingRun, RetrainingSpec, RunState
 from mlops_desk.retraining import policy
-from mlops_desk.retraining.launch import filled, one_line, placeholder_values, python
+from mlops_desk.retraining.launch import filled, one_line, placeholder_values
 from mlops_desk.retraining.ledger import admission, allocated, command_runs, next_id, record_of, records, run_folder_of
 from mlops_desk.retraining.output_log import output_since
 from mlops_desk.retraining.process_tree import MARK_VARIABLE, alive, end_processes, own_identity, place, run_processes
@@ -168,8 +168,6 @@ def _command(spec: RetrainingSpec, folder: Path, model: str, id: int, reason: st
     values = placeholder_values(
         workspace=folder.absolute(), model=model, run_id=id, run_folder=run_folder_of(folder, id).path, reason=reason
     )
-    if any("{python}" in argument for argument in spec.command):
-        values["python"] = python()
     return filled(spec.command, values)
 
 

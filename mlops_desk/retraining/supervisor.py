@@ -27,6 +27,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from mlops_desk.domain.retraining import RunState
+from mlops_desk.resources import interpreter
 from mlops_desk.retraining.launch import LaunchError, check_batch_arguments, environment, program, secret_values
 from mlops_desk.retraining.output_mask import OutputMask
 from mlops_desk.retraining.process_tree import (
@@ -43,7 +44,6 @@ from mlops_desk.retraining.run_folder import Record, RunFolder
 from mlops_desk.retraining.wording import duration_text
 
 READY = "ready"
-HIDDEN_ARGUMENT = "--retraining-supervisor"
 _CANCEL_LOOK_SECONDS = 0.5
 _BEAT_SECONDS = 30.0
 _LINGER_SECONDS = 1.0
@@ -55,10 +55,8 @@ _TOLD_TO_END = "told to end"
 
 
 def supervisor_argv() -> tuple[str, ...]:
-    """The command that starts a supervisor, without the run folder: a frozen program calls itself with a hidden argument."""
-    if getattr(sys, "frozen", False):
-        return (sys.executable, HIDDEN_ARGUMENT)
-    return (sys.executable, "-m", "mlops_desk.retraining.supervisor")
+    """The command that starts a supervisor, without the run folder."""
+    return (interpreter(), "-m", "mlops_desk.retraining.supervisor")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -62,6 +62,40 @@ def test_the_window_shows_before_anything_heavy_is_imported(tmp_path: Path) -> N
     assert (tmp_path / "desktop.ini").exists()
 
 
+SHOW_FILE = """
+import sys
+from PySide6.QtCore import QTimer
+from mlops_desk.__main__ import main_gui
+from mlops_desk.gui import window
+
+class Watched(window.MainWindow):
+    def showEvent(self, event):
+        super().showEvent(event)
+        QTimer.singleShot(0, self.look)
+
+    def look(self):
+        if self.mapping is None:
+            QTimer.singleShot(20, self.look)
+            return
+        print("mapping", self.mapping.isVisible(), self.desk.workspace)
+        self.close()
+
+from mlops_desk.gui import app
+app.MainWindow = Watched
+sys.exit(main_gui([sys.argv[1]]))
+"""
+
+
+def test_a_parquet_file_from_the_file_manager_is_read_as_if_dropped(tmp_path: Path) -> None:
+    file = CHECKOUT / "resources" / "samples" / "loans" / "logs" / "analysis.parquet"
+    environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen", "MLOPS_DESK_HOME": str(tmp_path)}
+    command = [sys.executable, "-c", SHOW_FILE, os.path.relpath(file, CHECKOUT)]
+    done = subprocess.run(
+        command, cwd=CHECKOUT, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "mapping True None\n"), done.stderr
+
+
 class TestDefects:
     @pytest.fixture
     def defects(self, tmp_path: Path, qtbot: QtBot) -> object:

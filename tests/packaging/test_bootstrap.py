@@ -128,7 +128,7 @@ def test_only_the_standard_library_is_imported() -> None:
     assert {name.partition(".")[0] for name in imported} <= sys.stdlib_module_names
 
 
-@pytest.mark.parametrize("arguments", [[], ["frobnicate"], ["setup", "--tset"], ["lint", "x"]])
+@pytest.mark.parametrize("arguments", [[], ["frobnicate"], ["setup", "--tset"], ["lint", "x"], ["package", "--whel"]])
 def test_unknown_usage_is_refused_with_the_usage(
     bootstrap: ModuleType, capsys: pytest.CaptureFixture[str], arguments: list[str]
 ) -> None:
@@ -199,6 +199,33 @@ def test_other_systems_skip_what_is_debians(
     monkeypatch.setattr(bootstrap, "output_of", lambda *_: pytest.fail("nothing is to be run"))
     bootstrap.install_system_packages(with_tests=True)
     assert "apt-get" not in bootstrap.remedy("python3-pip", "Get pip")
+
+
+@debian_like
+def test_packages_are_made_with_the_systems_python_where_it_is_new_enough(
+    bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bootstrap, "is_debian", lambda: True)
+    monkeypatch.setattr(bootstrap, "run", lambda _: (0, "3 11\n"))
+    assert bootstrap.packaging_python() == "/usr/bin/python3"
+    for answer in ((0, "3 9\n"), (1, "No module named 'venv'")):
+        monkeypatch.setattr(bootstrap, "run", lambda _, answer=answer: answer)
+        assert bootstrap.packaging_python() == sys.executable
+
+
+@debian_like
+def test_what_packaging_needs_is_installed_or_named(
+    bootstrap: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = packages_found(tmp_path / "bin", "zstd\tinstalled\t\n")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    with pytest.raises(bootstrap.SetupError, match="making it needs .* sudo apt-get install .* lintian$"):
+        bootstrap.install_packages(["zstd", "lintian"], "making it")
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    bootstrap.install_packages(["zstd", "lintian"], "making it")
+    install = "install --yes --no-install-recommends lintian"
+    assert log.read_text(encoding="utf-8").splitlines() == ["update", install]
 
 
 # --- Setting up ---------------------------------------------------------------------------------------------------------

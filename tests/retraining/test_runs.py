@@ -5,7 +5,6 @@ import os
 import sys
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
@@ -16,7 +15,7 @@ from mlops_desk.domain.retraining import HttpCall, RetrainingSpec, RunEnvironmen
 from mlops_desk.retraining import runner
 from mlops_desk.retraining.launch import LaunchError, check_batch_arguments
 from mlops_desk.retraining.ledger import unreadable
-from mlops_desk.retraining.supervisor import HIDDEN_ARGUMENT, supervisor_argv
+from mlops_desk.retraining.supervisor import supervisor_argv
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX only")
@@ -293,18 +292,14 @@ def test_waiting_can_be_cancelled_and_the_run_goes_on(workspace, python_model, s
     assert runner.wait(workspace, run.id).state is RunState.SUCCEEDED
 
 
-def test_a_frozen_program_calls_itself_with_a_hidden_argument(monkeypatch):
+@pytest.mark.parametrize("ending", ["", ".exe"])
+def test_a_frozen_program_lends_and_uses_the_interpreter_beside_it(workspace, python_model, monkeypatch, ending):
     assert supervisor_argv() == (sys.executable, "-m", "mlops_desk.retraining.supervisor")
     monkeypatch.setattr(sys, "frozen", True, raising=False)
-    assert supervisor_argv() == (sys.executable, HIDDEN_ARGUMENT)
-
-
-def test_a_frozen_program_lends_the_interpreter_on_path(workspace, python_model, monkeypatch):
-    monkeypatch.setattr(sys, "frozen", True, raising=False)
-    assert Path(runner.preview(workspace, python_model("pass"), reason="x")[0]).name.startswith("python")
-    monkeypatch.setenv("PATH", str(workspace))
-    with pytest.raises(UserError, match="no interpreter to lend"):
-        runner.preview(workspace, python_model("pass"), reason="x")
+    monkeypatch.setattr(sys, "executable", str(workspace / f"mlops-desk{ending}"))
+    beside = str(workspace / f"mlops-desk-python{ending}")
+    assert supervisor_argv() == (beside, "-m", "mlops_desk.retraining.supervisor")
+    assert runner.preview(workspace, python_model("pass"), reason="x")[0] == beside
 
 
 @pytest.mark.parametrize("argument", ['a"b', "a&b", "%PATH%", "a|b", "a\nb"])
