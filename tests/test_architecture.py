@@ -28,6 +28,7 @@ def crooked_house(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("crooked")
     (folder / "pyproject.toml").write_bytes((CHECKOUT / "pyproject.toml").read_bytes())
     modules = {
+        "frozen": "",
         "__main__": "",
         "cli": "",
         "workspace": "",

@@ -195,6 +195,7 @@ CHECKS: tuple[tuple[str, Callable[[Bench], str]], ...] = (
     ("store", _store),
     ("report.html", _report(".html", b"<!doctype html")),
     ("report.json", _report(".json", b"{")),
+    ("report.pdf", _report(".pdf", b"%PDF-")),
     ("picture", _picture),
     ("retraining", _retraining),
     ("window", _window),
