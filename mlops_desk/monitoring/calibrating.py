@@ -17,15 +17,14 @@ from msgspec import Struct
 from mlops_desk.aggregates.tables import CategoryTable, ValueTable
 from mlops_desk.domain.metric import Convention, Limits, SeriesKey
 from mlops_desk.domain.slicing import Chunk, Split
-from mlops_desk.metrics.null import CALIBRATED, null_limits
+from mlops_desk.metrics.binning import NoBins
+from mlops_desk.metrics.null import CALIBRATED, POWERS, SIZES, null_limits
 from mlops_desk.metrics.univariate import binned
 from mlops_desk.warehouse.cache import Cache
 from mlops_desk.warehouse.discovery import digest
 
 HOURS_OF_A_MONTH = 365.2425 / 12 * 24
 GREATEST_LEVEL = 0.01
-GRID = tuple(round(10 ** (exponent / 3)) for exponent in range(4, 25))
-"""Chunk sizes from 22 to 100 million, three a decade."""
 Tables = Sequence[ValueTable] | Sequence[CategoryTable]
 
 
@@ -36,34 +35,45 @@ class Level(Struct, frozen=True, kw_only=True):
     warn_alpha: float
 
 
+FORMAT = 2
+"""Raised whenever limits are kept of other sizes, so that those that were kept are passed over."""
 Known = dict[int, tuple[float | None, float | None]]
 """Upper limits of alert and warning by chunk size."""
 
 
 def sizes_around(rows: Sequence[int]) -> list[int]:
-    """The sizes of GRID between which chunks of so many rows lie."""
-    places = {min(max(bisect_right(GRID, count) - 1, 0), len(GRID) - 2) for count in set(rows) if count > 0}
-    return [GRID[index] for index in sorted({*places, *(place + 1 for place in places)})]
+    """The sizes at which the null is resampled between which chunks of so many rows lie."""
+    places = {min(max(bisect_right(SIZES, count) - 1, 0), len(SIZES) - 2) for count in set(rows) if count > 0}
+    return [SIZES[index] for index in sorted({*places, *(place + 1 for place in places)})]
 
 
-def limits_at(known: Known, rows: int) -> Limits:
-    """Limits for a chunk of so many rows, interpolated between the two sizes around it."""
+def limits_at(known: Known, rows: int, reference_rows: int, power: float) -> Limits:
+    """Limits for a chunk of so many rows, interpolated between the two sizes around it as the null itself is."""
     sizes = sizes_around([rows])
     pairs = [known[size] for size in sizes]
+    uppers, warns = ([pair[which] for pair in pairs] for which in (0, 1))
     return Limits(
-        upper=_interpolated(sizes, [upper for upper, _ in pairs], rows),
-        warn_upper=_interpolated(sizes, [warn for _, warn in pairs], rows),
+        upper=_interpolated(sizes, uppers, rows, reference_rows, power),
+        warn_upper=_interpolated(sizes, warns, rows, reference_rows, power),
     )
 
 
-def _interpolated(sizes: Sequence[int], limits: Sequence[float | None], rows: int) -> float | None:
-    """Interpolation of logarithms, since limits shrink by a power of the size."""
-    known = [(math.log(size), math.log(limit)) for size, limit in zip(sizes, limits, strict=True) if limit]
+def _interpolated(
+    sizes: Sequence[int], limits: Sequence[float | None], rows: int, reference_rows: int, power: float
+) -> float | None:
+    """Interpolation in the logarithm of the size of logarithms of limits over their leading order."""
+
+    def order(size: int) -> float:
+        return math.pow(1.0 / size + 1.0 / reference_rows, power)
+
+    known = [
+        (math.log(size), math.log(limit / order(size))) for size, limit in zip(sizes, limits, strict=True) if limit
+    ]
     if len(known) < 2:
         return None
     (left, low), (right, high) = known
     share = min(max((math.log(rows) - left) / (right - left), 0.0), 1.0)
-    return math.exp(low + (high - low) * share)
+    return math.exp(low + (high - low) * share) * order(rows)
 
 
 def level(
@@ -105,7 +115,7 @@ class NullLimits:
         reference_chunks: Callable[[], Tables],
     ) -> list[Limits]:
         """Limits of a series for chunks of so many rows with a value; where rows have weights, of so many effective ones."""
-        named = digest((), reference_name, repr((key, at_level)))
+        named = digest((), str(FORMAT), reference_name, repr((key, at_level)))
         name = f"{self._model}:N:{named}"
         body = self._cache.get([name]).get(name)
         known: Known = {} if body is None else msgspec.json.decode(body, type=Known)
@@ -113,7 +123,10 @@ class NullLimits:
         if missing:
             known |= _fitted(key, at_level, missing, reference, reference_chunks())
             self._cache.put({name: msgspec.json.encode(known)})
-        of_count = {count: limits_at(known, count) if count > 0 else Limits() for count in set(rows)}
+        power = POWERS.get(key.metric, 0.5)
+        of_count = {
+            count: limits_at(known, count, max(reference.n, 1), power) if count > 0 else Limits() for count in set(rows)
+        }
         return [of_count[count] for count in rows]
 
 
@@ -126,9 +139,7 @@ def _fitted(
         return nothing
     try:
         counts = binned(key.metric, Convention(key.convention), reference, chunks)
-    except (
-        ValueError
-    ):  # one bin only, or bins that every chunk has of its own: there is no null, so the series is untested
+    except NoBins:  # one bin only, or bins that every chunk has of its own: there is no null, so the series is untested
         return nothing
     found = null_limits(
         key.metric,

@@ -211,7 +211,8 @@ def _columns_behind(case: Case) -> Sequence[str]:
     if key.family in OF_COLUMNS:
         wanted = [key.column] if key.column else []
     else:
-        scores = [roles.score] if roles.score and catalogue.definition(key.metric, key.family).needs_score else []
+        of_score = key.family is not Family.BUSINESS and catalogue.definition(key.metric, key.family).needs_score
+        scores = [roles.score] if roles.score and of_score else []
         groups = key.column.split(INTERSECTION) if key.column else []
         wanted = [*groups, *(name for name in (roles.prediction, *scores, target) if name is not None)]
     return [name for name in dict.fromkeys(wanted) if name in there]

@@ -10,7 +10,7 @@ from mlops_desk.domain.periods import parse_periods
 from mlops_desk.domain.slicing import Split
 from mlops_desk.metrics import catalogue, quality
 from mlops_desk.monitoring.alerting import AlertChanges, update_alerts
-from mlops_desk.monitoring.judging import Judged, judged_values, threshold_of
+from mlops_desk.monitoring.judging import Judged, as_severe, judged_values, threshold_of
 from mlops_desk.monitoring.requests import Request, monitors_of, responsible_monitor
 from mlops_desk.monitoring.rules import rules_of
 from mlops_desk.store.archive import Store
@@ -39,7 +39,8 @@ def refreshed_freshness(model: Model, store: Store, now: datetime) -> AlertChang
             continue
         request = Request(definition=catalogue.definition(FRESHNESS, Family.DATA_QUALITY), monitor=monitor)
         series = Judged(key=latest.key, request=request, measurements=[age], threshold=threshold_of(request, hours))
-        value = judged_values(series, chunks[-1:], [latest.rows], [], lambda: age, tuple, None)[0]
+        judged = judged_values(series, chunks[-1:], [latest.rows], [], lambda: age, tuple, None)
+        (value,) = as_severe(judged, monitor)
         if value.verdict is not latest.verdict:
             renewed.append(value)
     if not renewed:

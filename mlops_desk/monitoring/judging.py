@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from mlops_desk.domain.metric import Convention, Family, Limits, Measurement, MetricValue, SeriesKey, Verdict
+from mlops_desk.domain.monitor import Monitor
 from mlops_desk.domain.slicing import Chunk, Split
 from mlops_desk.domain.threshold import CalibratedThreshold, Severity, Threshold
 from mlops_desk.metrics import quality
@@ -73,12 +74,12 @@ def judged_values(
     """Values of a series along its slices with limits and verdicts.
 
     `course` holds the values of all reference chunks in time order; `whole` gives the reference's own value, `calibrated` the limits of the
-    null; both are only asked where the threshold needs them. `p_values` are those of the `_p` twin.
+    null; both are only asked where the threshold needs them. `p_values` are those of the `_p` twin. Whatever the monitor's severity, a
+    value beyond its limit is an alert here: see `as_severe`.
     """
     threshold = series.threshold
     limits = _limits(series, course, whole, calibrated)
     splits = {split: split.value for split in Split}  # looking a member's value up is slow
-    only_warns = series.request.monitor.severity is Severity.WARNING
     found = []
     for index, (chunk, measurement) in enumerate(zip(chunks, series.measurements, strict=True)):
         held = limits[index]
@@ -89,8 +90,6 @@ def judged_values(
         else:
             twin = None if p_values is None else p_values[index]
             judged = verdict(measurement, held, threshold, p_value=twin)
-            if only_warns and judged is Verdict.ALERT:
-                judged = Verdict.WARNING
         value = MetricValue(
             key=series.key,
             split=splits[chunk.split],
@@ -126,16 +125,18 @@ def _limits(
     )
 
 
-def _is_drifted(value: MetricValue) -> bool:
-    """Whether a value is judged alert, or would be if its monitor weighed more than a warning."""
-    number, limits = value.measurement.value, value.limits
-    if number is None or value.verdict is not Verdict.WARNING:
-        return value.verdict is Verdict.ALERT
-    return (limits.upper is not None and number > limits.upper) or (limits.lower is not None and number < limits.lower)
+def as_severe(values: Iterable[MetricValue], monitor: Monitor) -> Iterator[MetricValue]:
+    """Values as severe as their monitor lets them be: what would be an alert only warns where that is its severity."""
+    for value in values:
+        milder = monitor.severity is Severity.WARNING and value.verdict is Verdict.ALERT
+        yield replace(value, verdict=Verdict.WARNING) if milder else value
 
 
 def drifted_shares(series: SeriesKey, values: Iterable[MetricValue], chunks: Sequence[Chunk]) -> list[Measurement]:
-    """Share of the feature columns with a drift alert in each analysis chunk; under a tool's convention, with one of that convention."""
+    """Share of the feature columns with a drift alert in each analysis chunk; under a tool's convention, with one of that convention.
+
+    `values` are as they were judged, before a monitor's severity makes them milder.
+    """
     drifted: dict[str, dict[str, bool]] = {chunk.key: {} for chunk in chunks}
     for value in values:
         key = value.key
@@ -145,5 +146,5 @@ def drifted_shares(series: SeriesKey, values: Iterable[MetricValue], chunks: Seq
             continue
         if value.split == Split.ANALYSIS.value and value.verdict is not Verdict.UNTESTED and value.chunk_key in drifted:
             of_chunk = drifted[value.chunk_key]
-            of_chunk[key.column] = of_chunk.get(key.column, False) or _is_drifted(value)
+            of_chunk[key.column] = of_chunk.get(key.column, False) or value.verdict is Verdict.ALERT
     return [quality.drifted_share(sum(drifted[chunk.key].values()), len(drifted[chunk.key])) for chunk in chunks]

@@ -105,7 +105,8 @@ class Measurer:
         """The series of a request (several where it has groups or classes), along the slices; untested where it refuses weights."""
         refusal = refusal_of(self._model, request)
         if refusal is not None and request.definition.family in DRIFT_FAMILIES:
-            return {self._key(request): [untested(refusal)] * len(self._set.slices)}
+            along = [untested(refusal)] * len(self._set.slices)
+            return {self._key(request): self._where_chosen(request, along) if request.chosen else list(along)}
         found = self._measured(request)
         return found if refusal is None else refused(found, refusal)
 

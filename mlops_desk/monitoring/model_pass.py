@@ -30,7 +30,7 @@ from mlops_desk.monitoring.inputs import configuration_digest
 from mlops_desk.monitoring.known_classes import unknown_classes
 from mlops_desk.monitoring.learned import LearnedChunks
 from mlops_desk.monitoring.learning import Learning
-from mlops_desk.monitoring.moving import UNCOUNTED, OwnReferences, fingerprints, own_references
+from mlops_desk.monitoring.moving import UNCOUNTED, OwnReferences, fingerprints, fronts_before, own_references
 from mlops_desk.monitoring.opening import Opened
 from mlops_desk.monitoring.preparation import Preparation, Prepared
 from mlops_desk.monitoring.remarks import ToldChunks, left_out
@@ -146,7 +146,8 @@ class ModelPass:
         streams = (
             stream_names(tally.files, tally.by_chunk) if own is None and self._detecting.is_asked(prepared) else {}
         )
-        marks = {i: [str(told[i]) for told in (fronts, streams) if i in told] for i in names}
+        before = {} if own is None or not fronts else fronts_before(own, fronts)
+        marks = {i: [str(told[i]) for told in (fronts, before, streams) if i in told] for i in names}
         marked = {i: ":".join([name, *marks[i]]) + (NEWEST if i == last else "") for i, name in names.items()}
         known = {split: self._store.chunk_fingerprints(self._model.id, split) for split in Split}
         stale = [i for i, one in chunks.items() if self._full or known[one.split].get(one.key) != marked[i]]

@@ -67,3 +67,8 @@ def fingerprints(
         ident: digest((), plain[ident], first, name_of_chunks(files, by_chunk, one.chunks), str(one.reason))
         for ident, one in own.of.items()
     }
+
+
+def fronts_before(own: OwnReferences, fronts: Mapping[ChunkId, int | None]) -> dict[ChunkId, str]:
+    """Names how far labels had come in the chunks of each reference, which depends on all chunks before those, too."""
+    return {ident: digest((), *(str(fronts.get(chunk)) for chunk in one.chunks)) for ident, one in own.of.items()}

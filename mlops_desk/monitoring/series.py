@@ -24,7 +24,7 @@ from mlops_desk.metrics.null import CALIBRATED
 from mlops_desk.monitoring.calibrating import Level, NullLimits, level
 from mlops_desk.monitoring.freshness import FRESHNESS, chunk_hours
 from mlops_desk.monitoring.histograms import display_histogram
-from mlops_desk.monitoring.judging import Judged, drifted_shares, judged_values, threshold_of
+from mlops_desk.monitoring.judging import Judged, as_severe, drifted_shares, judged_values, threshold_of
 from mlops_desk.monitoring.measuring import Measured, Measurer, reading_name
 from mlops_desk.monitoring.outcome_values import effective_scores_of
 from mlops_desk.monitoring.readings_memory import NO_MEMORY, ReadingsMemory
@@ -112,7 +112,7 @@ class SeriesBuilder:
         """The judged values of one subject; `tell` hears which share of the requests is done."""
         measurer = self._measurer(subject, subject.slices)
         done: set[SeriesKey] = set()
-        found: list[MetricValue] = []
+        found: list[tuple[Monitor, list[MetricValue]]] = []
         shares: list[Request] = []
         asked = sum(len(requests) for _, requests in self._requests)
         begun = 0
@@ -130,10 +130,11 @@ class SeriesBuilder:
                     self._cancel.raise_if_cancelled()
                     if key not in done:
                         done.add(key)
-                        found += self._judged(subject, measurer, request, key, measurements)
-        for request in {one.key(None): one for one in reversed(shares)}.values():
-            found += self._shares(subject, request, found)
-        return found
+                        found.append((monitor, self._judged(subject, measurer, request, key, measurements)))
+        judged = [value for _, values in found for value in values]
+        asking = {one.key(None): one for one in reversed(shares)}.values()
+        found.extend((request.monitor, self._shares(subject, request, judged)) for request in asking)
+        return [value for monitor, values in found for value in as_severe(values, monitor)]
 
     def _measurer(self, subject: Subject, slices: SliceSet) -> Measurer:
         """A measurer of some slices of a subject."""

@@ -10,6 +10,7 @@ from mlops_desk import theme
 from mlops_desk.domain.metric import Family, SeriesKey, Verdict
 from mlops_desk.domain.overview import Distribution
 from mlops_desk.domain.schema import Kind
+from mlops_desk.reporting.charts.bars import bin_text
 from mlops_desk.reporting.naming import limits_text, metric_name, value_text
 from mlops_desk.reporting.page import Cells, latest, number_of, numbers, verdict_of, worst
 from mlops_desk.reporting.texts import plural, say
@@ -109,5 +110,5 @@ def _coarse(found: Distribution) -> Distribution:
 def bin_name(found: Distribution, place: int) -> str:
     """A category, or the range of a numeric bin."""
     if found.kind is Kind.NUMERIC:
-        return say("{low} to {high}", low=theme.number(found.edges[place]), high=theme.number(found.edges[place + 1]))
+        return bin_text(found.edges, place)
     return found.categories[place]

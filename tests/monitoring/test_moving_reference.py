@@ -354,6 +354,22 @@ def test_late_labels_change_the_chunks_that_are_compared_with_theirs(tmp_path: P
     assert outcome.chunks_evaluated == 3  # its own, and the two after it
 
 
+def test_limits_follow_how_far_labels_had_come_before_the_reference(tmp_path: Path) -> None:
+    """Late labels of a chunk before a reference move the fronts of all its chunks, and with them what a lag is held against."""
+    lag = '[[models.monitors]]\nmetrics = ["label_lag_hours"]\nthreshold = { kind = "deviation", upper = 3 }\n'
+    write_desk(tmp_path / "steps", LOGS, moving("previous_chunks = 6"), LABELS, COLUMNS, DAILY, lag)
+    for day in range(9):
+        write_day(tmp_path / "steps" / "logs", day)
+    write_labels(tmp_path / "steps", "last", [8])
+    run(tmp_path / "steps")
+    write_labels(tmp_path / "steps", "first", [0])
+    run(tmp_path / "steps")
+    stepwise = kept(tmp_path / "steps")
+    run(tmp_path / "steps", full=True)
+    assert_same(stepwise, kept(tmp_path / "steps"))
+    assert any(row["upper"] is not None for row in stepwise.values.values())
+
+
 def test_outliers_need_a_reference_that_stays(tmp_path: Path) -> None:
     monitor = '[[models.monitors]]\nmetrics = ["outlier_rate", "boundary_rate"]\nmin_rows = 10\n'
     write_desk(tmp_path, LOGS, moving("previous_chunks = 2"), COLUMNS, DAILY, monitor)

@@ -167,6 +167,30 @@ def test_the_share_of_a_tool_counts_its_own_values_and_reaching_half_alerts(desk
     assert shares["evidently", 1]["upper"] == 0.5
 
 
+def test_with_weights_the_one_metric_that_the_tool_takes_is_refused(desk: Path) -> None:
+    folder = configure(desk, DEFAULT)
+    text = (folder / "desk.toml").read_text(encoding="utf-8")
+    (folder / "desk.toml").write_text(
+        text.replace("[models.columns]\n", '[models.columns]\nweight = "amount"\n'), encoding="utf-8"
+    )
+    run(folder)
+    found = chosen(folder)
+    assert found["kind", 0]["metric"] == "chi_squared_p"
+    assert {row["verdict"] for row in found.values()} == {"untested"}
+
+
+def test_a_share_counts_what_a_milder_monitor_only_warns_of(desk: Path) -> None:
+    mild = (
+        '[[models.monitors]]\nmetrics = ["kolmogorov_smirnov", "drifted_share"]\ncolumns = ["amount"]\nseverity = "warning"\n'
+        'threshold = { kind = "p_value", max = 1.0 }\n'
+    )
+    share = '[[models.monitors]]\nmetrics = ["drifted_share"]\n'
+    run(configure(desk, mild.replace(', "drifted_share"', "") + share))
+    rows = [row for row in kept(desk).values.values() if row["split"] == "analysis"]
+    assert {row["verdict"] for row in rows if row["column"] == "amount"} == {"warning"}
+    assert {row["value"] for row in rows if row["metric"] == "drifted_share"} == {1.0}
+
+
 def test_nannyml_takes_the_jensen_shannon_distance_and_its_limits(desk: Path) -> None:
     run(configure(desk, '[[models.monitors]]\nconvention = "nannyml"\nmetrics = ["default"]\nfamily = "data_drift"\n'))
     rows = list(kept(desk).values.values())

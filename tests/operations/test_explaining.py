@@ -175,6 +175,26 @@ def test_the_column_that_moved_comes_first_and_its_bins_are_told(folder: Path) -
     assert "of the rows in the reference" in moves["x"][0]
 
 
+def test_values_beyond_the_reference_are_told_as_beyond_it(tmp_path: Path) -> None:
+    folder = write(tmp_path / "desk", more='[[models.monitors]]\nmetrics = ["psi", "accuracy"]\n')
+    for day in (7, 8):
+        file = folder / "logs" / f"{day}.parquet"
+        table = pq.read_table(file)
+        far = pa.array(np.asarray(table["x"]) + 1000.0)
+        pq.write_table(table.set_column(table.schema.get_field_index("x"), "x", far), file)
+    Workspace.open(folder).evaluate()
+    _, found = why(folder, "psi", "data_drift", "x")
+    moved = next(text for text in dict(found.moves)["x"] if "100.0 % here" in text)
+    assert " and above: " in moved, "no row lies in the last bin itself"
+
+
+def test_an_alert_of_a_business_metric_is_explained(tmp_path: Path) -> None:
+    right = '[[models.business]]\nid = "right"\nsql = "avg(case when pred = truth then 1 else 0 end)"\nhigher_is = "better"\n'
+    alert, found = why(write(tmp_path / "desk", more=right), "right", "business")
+    assert found.alert == alert
+    assert "pred" in found.sql
+
+
 def test_columns_that_only_tests_judge_are_ranked_by_their_alerts(tmp_path: Path) -> None:
     monitor = '[[models.monitors]]\nmetrics = ["kolmogorov_smirnov_p", "chi_squared_p", "accuracy"]\n'
     _, found = why(write(tmp_path / "desk", more=monitor), "kolmogorov_smirnov_p", "data_drift", "x")

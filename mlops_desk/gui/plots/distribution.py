@@ -37,6 +37,12 @@ def finite_edges(edges: tuple[float, ...]) -> tuple[float, ...]:
     return tuple(min(max(edge, low), high) for edge in edges)
 
 
+def bin_name(edges: tuple[float, ...], index: int) -> str:
+    """The range of a bin; the outermost are open, because what lies beyond is counted in them."""
+    low, high = theme.exact(edges[index]), theme.exact(edges[index + 1])
+    return f"< {high}" if index == 0 else f"≥ {low}" if index == len(edges) - 2 else f"{low} … {high}"
+
+
 def heights(shares: tuple[float, ...], edges: tuple[float, ...]) -> tuple[tuple[float, ...], bool]:
     """Heights of a histogram, and whether they are shares of rows (else shares per unit)."""
     widths = [after - before for before, after in pairwise(edges)]
@@ -127,8 +133,10 @@ class DistributionPlot(Canvas):
         if shown is None:
             return Table(title=self.title, headings=("bin", "reference", "analysis"), rows=())
         if self.numeric:
+            inner: tuple[str | float, ...] = shown.edges[1:-1]
+            lows, highs = ("", *inner), (*inner, "")  # what lies beyond counts in the outermost
             rows: tuple[tuple[str | float, ...], ...] = tuple(
-                zip(shown.edges, shown.edges[1:], shown.reference, shown.analysis, strict=False)
+                zip(lows, highs, shown.reference, shown.analysis, strict=True)
             )
             return Table(title=self.title, headings=("from", "to", "reference share", "analysis share"), rows=rows)
         named = tuple(zip(shown.categories, shown.reference, shown.analysis, strict=True))
@@ -239,7 +247,7 @@ class DistributionPlot(Canvas):
             return
         palette = self.appearance.palette
         if self.numeric:
-            name = f"{theme.exact(shown.edges[index])} … {theme.exact(shown.edges[index + 1])}"
+            name = bin_name(shown.edges, index)
             edges = finite_edges(shown.edges)
             x, y = frame.x((edges[index] + edges[index + 1]) / 2), frame.rect.top() + 34
             painter.setPen(pen(palette.text, alpha=0.55))

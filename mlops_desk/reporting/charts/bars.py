@@ -160,10 +160,20 @@ def _steps(found: Distribution) -> list[str]:
         half = text_width(text) / 2
         body.append(label(min(max(x(step), half), SMALL_WIDTH - half), frame.bottom + 13, text, "mid"))
     for place in range(len(widths)):
-        bounds = say("{low} to {high}", low=theme.number(edges[place]), high=theme.number(edges[place + 1]))
+        bounds = bin_text(edges, place)
         text = tooltip([bounds, *share_lines(found, place)])
         body.append(rect(x(edges[place]), frame.top, x(edges[place + 1]) - x(edges[place]), frame.height, "hit", text))
     return body
+
+
+def bin_text(edges: Sequence[float], place: int) -> str:
+    """The range of a bin in words; the outermost bins are open, because what lies beyond is counted in them."""
+    low, high = (theme.number(edge) for edge in edges[place : place + 2])
+    if place == 0:
+        return say("below {value}", value=high)
+    if place == len(edges) - 2:
+        return say("{value} and above", value=low)
+    return say("{low} to {high}", low=low, high=high)
 
 
 def finite_edges(edges: Sequence[float]) -> list[float]:
