@@ -34,8 +34,8 @@ def regression_performance(
     values = errors.absolute_values
     if squares is None or values.weight_squares is None:
         fourth = float(np.dot(values.values**4, values.counts)) / n
-        mae_error, mean_error = (math.sqrt(max(mse - one**2, 0.0) / n) for one in (mae, mean))
-        mse_error = math.sqrt(max(fourth - mse**2, 0.0) / n)
+        mae_error, mean_error = (math.sqrt(max(mse - one * one, 0.0) / n) for one in (mae, mean))
+        mse_error = math.sqrt(max(fourth - mse * mse, 0.0) / n)
     else:
         mae_error = _linearised(squares.squares, squares.absolute, squares.n, mae) / n
         mean_error = _linearised(squares.squares, squares.error, squares.n, mean) / n
@@ -57,7 +57,7 @@ def regression_performance(
 
 def _linearised(of_squares: float, of_values: float, of_ones: float, mean: float) -> float:
     """√Σw²(x - mean)² from Σw²x², Σw²x and Σw²."""
-    return math.sqrt(max(of_squares - 2 * mean * of_values + mean**2 * of_ones, 0.0))
+    return math.sqrt(max(of_squares - 2 * mean * of_values + mean * mean * of_ones, 0.0))
 
 
 def _logarithmic(errors: ErrorTable) -> dict[str, Measurement]:
@@ -69,7 +69,7 @@ def _logarithmic(errors: ErrorTable) -> dict[str, Measurement]:
 
 def _r2(errors: ErrorTable, size: float) -> Measurement:
     """1 - Σe²/Σ(target - mean)², at most 1; its error is Olkin and Finn's (1995), which holds for normal errors."""
-    spread = errors.target_squares - errors.target**2 / errors.n
+    spread = errors.target_squares - errors.target * errors.target / errors.n
     if spread <= 1e-12 * errors.target_squares:
         return untested("the target is constant")
     value = 1 - errors.squares / spread

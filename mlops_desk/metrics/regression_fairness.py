@@ -40,10 +40,10 @@ def mean_of(metric: str, table: GroupMeans, at: int, squares: GroupMeans | None 
         return float(totals[0][at]), float(totals[1][at])
 
     total, of_squares = (one / rows for one in sums(table))
-    variance = max(of_squares - total**2, 0.0) / rows
+    variance = max(of_squares - total * total, 0.0) / rows
     if squares is not None:
         plain, squared = sums(squares)
-        spread = squared - 2 * total * plain + total**2 * rows_of(metric, squares, at)
+        spread = squared - 2 * total * plain + total * total * rows_of(metric, squares, at)
         variance = max(spread, 0.0) / rows**2
     return Mean(total + table.centre if prediction else total, math.sqrt(variance))
 

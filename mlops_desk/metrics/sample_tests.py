@@ -27,7 +27,7 @@ from mlops_desk.metrics.series import (
 )
 from mlops_desk.metrics.two_sample import ROUNDING, joined
 
-BOTH_CONSTANT = "reference and chunk are both constant, so there is no variance to compare by"
+BOTH_CONSTANT = "reference and chunk are both constant, or one is a single value, so there is no variance to compare by"
 NO_QUARTILE_RANGE = "half of all rows have one and the same value, or reference and chunk are both constant, so there is nothing to scale by"
 
 DEFINITIONS = (
@@ -169,6 +169,8 @@ def _cramer_von_mises_p(_: Convention, reference: ValueTable, chunks: Sequence[V
         return without_values(len(chunks), NEEDS_EXACT)
     values = np.full(len(chunks), np.nan)
     for place, (chunk, both) in enumerate(zip(chunks, samples(reference, chunks), strict=True)):
+        if min(reference.n, chunk.n) < 2:
+            continue
         if max(reference.n, chunk.n) <= 20:
             from scipy.stats import cramervonmises_2samp
 
@@ -247,14 +249,20 @@ def _anderson_darling_p(_: Convention, reference: ValueTable, chunks: Sequence[V
 
 
 def _welch(reference: ValueTable, chunk: ValueTable) -> tuple[float, float]:
-    """Welch's t (reference less chunk) and its degrees of freedom; NaN where both are constant."""
-    parts = [table.deviation_squares / (table.n - 1) / table.n for table in (reference, chunk)]
-    if sum(parts) == 0:
+    """Welch's t (reference less chunk) and its degrees of freedom; NaN where both are constant, or one is a single value.
+
+    Variances are taken in units of the greater one, whose squares neither vanish nor run over.
+    """
+    tables = (reference, chunk)
+    if min(table.n for table in tables) < 2:
         return math.nan, math.nan
-    freedom = sum(parts) ** 2 / sum(
-        part**2 / (table.n - 1) for part, table in zip(parts, (reference, chunk), strict=True)
-    )
-    return mean_difference(reference, chunk) / math.sqrt(sum(parts)), freedom
+    parts = [table.deviation_squares / (table.n - 1) / table.n for table in tables]
+    unit = max(parts)
+    if unit == 0 or not math.isfinite(unit):
+        return math.nan, math.nan
+    shares = [part / unit for part in parts]
+    freedom = sum(shares) ** 2 / sum(share**2 / (table.n - 1) for share, table in zip(shares, tables, strict=True))
+    return mean_difference(reference, chunk) / (math.sqrt(unit) * math.sqrt(sum(shares))), freedom
 
 
 def _t_test(_: Convention, reference: ValueTable, chunks: Sequence[ValueTable]) -> Series:
@@ -284,6 +292,8 @@ def _epps_singleton_parts(both: Samples) -> tuple[float, int]:
     if half_range == 0 or both_constant:
         return math.nan, 0
     angles = np.array([[0.4], [0.8]]) / half_range * values
+    if not np.isfinite(angles).all():
+        return math.nan, 0
     functions = np.vstack([np.cos(angles), np.sin(angles)])
     n = float(pooled.sum())
     means, covariance = [], np.zeros((4, 4))

@@ -56,7 +56,7 @@ def _deviation_error(table: ValueTable) -> float:
     fourth = float(np.dot(distance**2, table.counts)) / n
     if table.squares is not None:
         fourth += 6.0 * float(np.dot(distance, table.squares)) / n
-    return math.sqrt(max(fourth - variance**2 * (n - 3) / (n - 1), 0.0) / n) / (2.0 * math.sqrt(variance))
+    return math.sqrt(max(fourth - variance * variance * (n - 3) / (n - 1), 0.0) / n) / (2.0 * math.sqrt(variance))
 
 
 def at_ranks(table: ValueTable, ranks: Sequence[int], reference: ValueTable) -> tuple[float, float]:
@@ -78,7 +78,7 @@ def at_ranks(table: ValueTable, ranks: Sequence[int], reference: ValueTable) -> 
         table.squares[entries] / table.counts[entries],
     )
     reach = np.abs(means) + np.abs(reference.values).max(initial=0.0)
-    doubt = SQUARES_ROUNDING * reach**2  # the squares were taken around a value among the reference's
+    doubt = SQUARES_ROUNDING * reach * reach  # the squares were taken around a value among the reference's
     below, above = _rank_bounds(counts, rank, np.sqrt(variances + doubt))
     seeming = np.sqrt(np.where((variances > doubt) & np.isfinite(variances), variances, 0.0))
     values = means + np.clip(EVEN_WIDTH * seeming * ((rank - 0.5) / counts - 0.5), -below, above)

@@ -12,14 +12,11 @@ from mlops_desk.domain.slicing import Chunk
 from mlops_desk.monitoring.counting import ChunkId
 from mlops_desk.monitoring.detections import Detections
 from mlops_desk.monitoring.extras import Tally
+from mlops_desk.monitoring.moving import DETECTORS_NEED_FIXED
 from mlops_desk.monitoring.preparation import Prepared
 from mlops_desk.monitoring.requests import WHOLE_SEGMENT
 from mlops_desk.monitoring.streaming import ErrorStreams, asked_detectors, error_scale
 from mlops_desk.warehouse.cache import Cache
-
-NEEDS_FIXED = (
-    "a detector goes through all chunks from a reference that does not move: give reference.path, or from and to"
-)
 
 
 class Detecting:
@@ -67,7 +64,7 @@ class Detecting:
         """What the detectors that are asked for found in some chunks, by the values of a segment column or in all rows (of None)."""
         metrics = asked_detectors(self._model, self._monitors, prepared.columns, column or WHOLE_SEGMENT)
         if not metrics or tally.moves:
-            return Detections(reasons=dict.fromkeys(metrics, NEEDS_FIXED))
+            return Detections(reasons=dict.fromkeys(metrics, DETECTORS_NEED_FIXED))
 
         def tell(rows: int) -> None:
             self._cancel.raise_if_cancelled()

@@ -163,6 +163,8 @@ def _renewed(
     started: float,
 ) -> ModelOutcome:
     """Counts, measures, judges and stores what changed; files that turn out to be broken are left out and it begins again."""
+    import numpy as np
+
     from mlops_desk.monitoring.alerting import update_alerts
     from mlops_desk.monitoring.model_pass import ModelPass
     from mlops_desk.monitoring.opening import with_files
@@ -174,7 +176,8 @@ def _renewed(
 
     def passed(opened: Opened) -> tuple[Found, Inputs]:
         work = ModelPass(opened, store, monitors, progress=progress, cancel=cancel, now=now, full=full)
-        found = work.run()
+        with np.errstate(all="ignore"):  # numbers that run over end as reasons why there is no value
+            found = work.run()
         opened.cache.sweep(f"{model.id}:")
         return found, opened.inputs
 

@@ -61,6 +61,14 @@ def check_preset(model: Model, number: int, monitor: Monitor) -> None:
             f'{place_of(model, number)}.metrics: "{DEFAULT}" is what another tool chooses for each column, so it needs convention = {able},'
             f" not {monitor.convention.value}; the recommended metrics of this program are watched where [[models.monitors]] is left out"
         )
+    if DEFAULT in monitor.metrics and monitor.family is not None and not definitions_of(model, monitor):
+        families = dict.fromkeys(
+            one.family.value for metric in metric_ids(monitor) for one in definitions_named(model, metric)
+        )
+        raise UserError(
+            f'{place_of(model, number)}.family: what "{DEFAULT}" of {monitor.convention.value} chooses is of {listed(families)},'
+            f" not of {monitor.family.value}: name one of those, or leave family out"
+        )
 
 
 def check_threshold(model: Model, number: int, monitor: Monitor) -> None:

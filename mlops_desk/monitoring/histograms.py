@@ -13,6 +13,8 @@ from mlops_desk.store.distributions import ChunkCounts, Histogram
 
 NUMERIC_BINS = 40
 CATEGORIES = 30
+FARTHEST = 8e307
+"""So far out a bin may begin or end, and still the width of all bins is a number."""
 TAIL = 0.002
 """Share of the reference beyond each end of the inner bins; the outermost bins take in what lies beyond."""
 
@@ -53,7 +55,7 @@ OTHERS = "…"
 
 def display_edges(reference: ValueTable) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
     """(k + 1,) ascending edges: equal widths over most of the reference; a value each where it has few whole numbers."""
-    lowest, highest = quantiles(reference, np.array([TAIL, 1 - TAIL])).tolist()
+    lowest, highest = np.clip(quantiles(reference, np.array([TAIL, 1 - TAIL])), -FARTHEST, FARTHEST).tolist()
     whole = reference.values[(reference.values >= lowest) & (reference.values <= highest)]
     if len(whole) <= NUMERIC_BINS and np.all(whole == np.floor(whole)) and highest - lowest < NUMERIC_BINS:
         return np.arange(np.floor(lowest) - 0.5, np.ceil(highest) + 1.0)

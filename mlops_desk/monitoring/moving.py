@@ -15,6 +15,9 @@ from mlops_desk.warehouse.discovery import digest
 NEEDS_FIXED = (
     "what is extreme is fitted once, so it needs a reference that does not move: give reference.path, or from and to"
 )
+DETECTORS_NEED_FIXED = (
+    "a detector goes through all chunks from a reference that does not move: give reference.path, or from and to"
+)
 UNCOUNTED: Mapping[str, str] = {"outlier_rate": NEEDS_FIXED}
 """Metrics that say nothing where every chunk has a reference of its own, and why."""
 

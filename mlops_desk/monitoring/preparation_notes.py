@@ -9,8 +9,13 @@ from mlops_desk.aggregates.plan import KEPT_CATEGORIES, OTHER, ScanPlan
 from mlops_desk.domain.model import Model
 from mlops_desk.domain.overview import DataNote, NoteLevel
 from mlops_desk.domain.schema import Column
+from mlops_desk.metrics.adversarial import QUERY_SIMILARITY, REQUESTER_CONCENTRATION
+from mlops_desk.metrics.detectors import DETECTORS
+from mlops_desk.metrics.system import LATENCIES
 from mlops_desk.monitoring.fitting import listed
-from mlops_desk.monitoring.requests import misfits
+from mlops_desk.monitoring.moving import DETECTORS_NEED_FIXED, UNCOUNTED
+from mlops_desk.monitoring.requests import Request, misfits, requests_of
+from mlops_desk.monitoring.weights import refusal_of
 from mlops_desk.warehouse.connection import Connection, quoted
 from mlops_desk.warehouse.footers import Footer
 from mlops_desk.warehouse.schema import log_relation
@@ -23,6 +28,28 @@ def misfit_notes(model: Model, columns: Sequence[Column]) -> Iterator[DataNote]:
         names = [*one.metrics, *(f"column {name!r}" for name in one.columns)]
         text = f"models.{model.id}.{place}: {listed(names)} can give no value here: {one.hint}"
         yield DataNote(level=NoteLevel.WARNING, code="monitor_unfit", place=place, text=text, count=len(names))
+    for number, monitor in enumerate(model.monitors, 1):
+        reasons = [_never(model, request) for request in requests_of(model, monitor, columns)]
+        if reasons and all(reasons):
+            text = f"models.{model.id}.monitors[{number}]: nothing that it asks for can be measured: {reasons[0]}"
+            place = f"monitors[{number}]"
+            yield DataNote(level=NoteLevel.WARNING, code="monitor_untested", place=place, text=text, count=len(reasons))
+
+
+def _never(model: Model, request: Request) -> str | None:
+    """Why a request has no value whatever the log holds, None where it may have one."""
+    metric, definition, roles = request.definition.id, request.definition, model.columns
+    if metric in LATENCIES and roles.latency is None:
+        return "columns.latency names no column"
+    if metric in (REQUESTER_CONCENTRATION, QUERY_SIMILARITY) and roles.requester is None:
+        return "columns.requester names no column"
+    if definition.needs_labels and roles.target is None and model.labels is None:
+        return "the model has no labels: name columns.target, or give [models.labels]"
+    if model.reference.moves and metric in DETECTORS:
+        return DETECTORS_NEED_FIXED
+    if model.reference.moves and metric in UNCOUNTED:
+        return UNCOUNTED[metric]
+    return refusal_of(model, request)
 
 
 def pooled_notes(plan: ScanPlan) -> Iterator[DataNote]:

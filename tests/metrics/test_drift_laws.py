@@ -222,3 +222,25 @@ def test_growing_share(metric: str) -> None:
     ]
     values = [one.value for one in categorical_drift(metric, Convention.DESK, reference, chunks)]
     assert (np.diff(np.array(values, dtype=float)) * CATEGORICAL[metric].grows > 0).all(), values
+
+
+@pytest.mark.parametrize("metric", sorted({*NUMERIC_METRICS} - {"mmd", "mmd_p"}))
+@pytest.mark.parametrize("values", [[1e-310, 3e-310], [1e-160, 2e-160], [1e150, 2e150], [-1.7e308, 1.7e308], [5.0]])
+def test_numbers_at_the_ends_of_what_doubles_hold_are_measured_or_told(metric: str, values: list[float]) -> None:
+    reference = exact_table(np.resize(np.array([*values, values[0] / 2]), 40))
+    chunks = [exact_table(np.resize(np.array(values), rows)) for rows in (1, 40)]
+    with np.errstate(all="ignore"):
+        for one in numeric_drift(metric, Convention.DESK, reference, chunks, min_rows=1, seeds=[1, 2]):
+            assert (one.value is None) == (one.reason is not None)
+
+
+def test_welchs_t_does_not_depend_on_the_unit() -> None:
+    rng = np.random.default_rng(5)
+    first, second = rng.normal(size=50), rng.normal(0.3, 2, 40)
+    for metric in ("t_test", "t_test_p"):
+        found = [
+            numeric_drift(metric, Convention.DESK, exact_table(first * unit), [exact_table(second * unit)])[0].value
+            for unit in (1.0, 2.0**-500, 2.0**500)
+        ]
+        assert found[0] is not None
+        assert found[1:] == pytest.approx([found[0]] * 2, rel=1e-9)

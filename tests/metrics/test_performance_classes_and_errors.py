@@ -217,3 +217,12 @@ def test_regression_of_added_tables(rows, cut):
         assert merged[metric].reason == whole[metric].reason, metric
         if whole[metric].value is not None:
             assert merged[metric].value == pytest.approx(whole[metric].value, rel=1e-9, abs=1e-9), metric
+
+
+def test_errors_beyond_what_doubles_square_are_told() -> None:
+    target = np.linspace(-4e200, 4e200, 40)
+    with np.errstate(all="ignore"):
+        found = regression_performance(error_table(target, target[::-1]))
+    assert found["mae"].value == pytest.approx(np.abs(target - target[::-1]).mean())
+    assert "too large" in (found["mse"].reason or "")
+    assert found["r2"].value is None

@@ -103,7 +103,9 @@ def desk(task: str, exact_rows: int) -> Iterator[str]:
         yield f"[models.business_value]\nmatrix = {[[1, -1], [-2, 3]] if task == 'binary' else [[1, -1, 0], [0, 1, 0], [0, -1, 2]]}\n"
     yield '[[models.expectations]]\ncolumn = "x"\nmin = 0\n'
     segments = {"segments": ["*", "region"], "exact_rows": exact_rows}
-    families = dict.fromkeys(one.family for one in CATALOGUE if not one.tasks or task in one.tasks)
+    asked = [one for one in CATALOGUE if not one.tasks or task in one.tasks]
+    families = dict.fromkeys(one.family for one in asked if not one.opt_in)
+    yield monitor([one.id for one in asked if one.opt_in], exact_rows=exact_rows)
     for family in families:
         yield monitor(
             family=family.value, **(segments if family is not Family.MULTIVARIATE_DRIFT else {"exact_rows": exact_rows})

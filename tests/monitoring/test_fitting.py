@@ -96,3 +96,23 @@ def test_a_convention_that_says_nothing_of_the_metrics_is_refused(tmp_path: Path
 )
 def test_a_convention_that_equals_desk_is_accepted(tmp_path: Path, text: str) -> None:
     assert run(monitored(tmp_path, text)).failure is None
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('metrics = ["latency_p50", "latency_p99"]', "columns.latency names no column"),
+        ('metrics = ["query_similarity"]', "columns.requester names no column"),
+    ],
+)
+def test_a_monitor_of_which_nothing_is_ever_measured_is_noted(tmp_path: Path, text: str, said: str) -> None:
+    noted = notes(run(monitored(tmp_path, text)))["monitor_untested"]
+    assert "models.m.monitors[2]: nothing that it asks for can be measured" in noted
+    assert said in noted
+
+
+def test_what_a_tool_chooses_is_of_some_families_only(tmp_path: Path) -> None:
+    message = refusal(monitored(tmp_path, 'metrics = ["default"]\nconvention = "evidently"\nfamily = "performance"'))
+    assert "models.m.monitors[2].family" in message
+    assert "data_drift, prediction_drift, label_drift" in message
+    assert "not of performance" in message
