@@ -112,7 +112,7 @@ def _groups(
     mask = f", grouping({', '.join(names.values())}) m" if names else ", 0 m"
     chosen = "".join(f", {name}" for name in names.values())
     query = (
-        f"select {keys}{chosen}{mask}, {source.amounts()} from (select {source.keys}, {prediction} y, {label} t{texts}{source.carried}"
+        f"select {keys}{chosen}{mask}, {source.amounts()} from (select {source.keys_beside}, {prediction} y, {label} t{texts}{source.carried}"
         f" from {source.relation}) group by grouping sets ({', '.join(sets)})"
     )
     result = source.connection.columns(query)

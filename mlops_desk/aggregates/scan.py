@@ -17,7 +17,7 @@ from mlops_desk.aggregates.cellmap import CellMap
 from mlops_desk.aggregates.checks import count_failures, distinct_rows
 from mlops_desk.aggregates.plan import OTHER, CategoricalPlan, NumericPlan
 from mlops_desk.aggregates.slices import FeatureTables
-from mlops_desk.aggregates.source import Slot, Slots, Source, amounts_of, is_missing, pieces, values_of
+from mlops_desk.aggregates.source import ONE_PART, Slot, Slots, Source, amounts_of, is_missing, pieces, values_of
 from mlops_desk.aggregates.tables import Amounts, CategoryTable, Floats, ValueTable
 from mlops_desk.warehouse.connection import Columns, literal
 from mlops_desk.warehouse.schema import INTEGERS
@@ -107,7 +107,7 @@ def _numeric_query(source: Source, plan: NumericPlan) -> Columns:
     x = source.expressions.number(plan.column)
     if plan.cells is None:
         amounts = source.amounts(source.weight or "")
-        query = f"select {source.keys}, {x} v, {amounts} from {source.relation} group by all"
+        query = f"select {source.keys_beside}, {x} v, {amounts} from {source.relation} group by all"
         return source.connection.columns(query)
     return source.connection.columns(cell_query(source, x, plan.cells, plan.lowest, plan.highest))
 
@@ -121,7 +121,7 @@ def cell_query(source: Source, x: str, cells: CellMap, lowest: float | None, hig
     centred = f"({x} - ({cells.centre!r}))"
     beyond = "0" if lowest is None or highest is None else f"count_if({x} < {lowest!r} or {x} > {highest!r})"
     return (
-        f"select {source.keys}, try_cast({cells.sql(x)} as utinyint) c, count(*) n, count({x}) v, sum({centred}) t,"
+        f"select {source.keys_beside}, try_cast({cells.sql(x)} as utinyint) c, count(*) n, count({x}) v, sum({centred}) t,"
         f" sum({centred} * {centred}) q, {beyond} o{extremes}{_weighed_cell(source, x, centred)} from {source.relation} group by all"
     )
 
@@ -302,10 +302,12 @@ def _categories_query(source: Source, plans: Sequence[CategoricalPlan]) -> Colum
     """Counts of categorical columns by part and value; g tells the column as a bit mask of GROUPING."""
     names = [f"c{index}" for index in range(len(plans))]
     texts = [f"{_category(source, plan)} {name}" for plan, name in zip(plans, names, strict=True)]
-    sets = ", ".join(f"({source.key_names}, {name})" for name in names)
-    inner = f"select {source.keys}, {', '.join(texts)}{source.carried} from {source.relation}"
+    one_part = source.tells_parts_by_constant
+    keys = "" if one_part else f"{source.key_names}, "
+    sets = ", ".join(f"({keys}{name})" for name in names)
+    inner = f"select {'' if one_part else source.keys + ', '}{', '.join(texts)}{source.carried} from {source.relation}"
     query = (
-        f"select {source.key_names}, grouping({', '.join(names)}) g, coalesce({', '.join(names)}) v, {source.amounts()}"
+        f"select {ONE_PART if one_part else source.key_names}, grouping({', '.join(names)}) g, coalesce({', '.join(names)}) v, {source.amounts()}"
         f" from ({inner}) group by grouping sets ({sets})"
     )
     return source.connection.columns(query)

@@ -20,7 +20,7 @@ Layers = list[dict[int, ScoreTable]]
 def scan_scores(source: Source, plan: ScorePlan, prediction: str, label: str, slots: Slots) -> Layers:
     """Score tables by layer and slot."""
     x = source.expressions.number(plan.column)
-    inner = f"select {source.keys}, {x} x, {prediction} y, {label} t{source.carried} from {source.relation}"
+    inner = f"select {source.keys_beside}, {x} x, {prediction} y, {label} t{source.carried} from {source.relation}"
     there = f"({inner}) where isfinite(x) and y is not null"
     keys, amounts = source.key_names, source.amounts()
     if plan.exact:

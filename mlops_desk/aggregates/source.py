@@ -20,6 +20,8 @@ from mlops_desk.warehouse.footers import file_list, partition_keys
 Slot = tuple[int, str | None]
 """Index of a part in its batch, and the value of the segment column (None for all rows)."""
 LABEL = "label"
+ONE_PART = "0::UTINYINT p"
+"""The grouping column of a batch of one part."""
 LAYERS = ("", "1", "2")
 """What ends the names of a result's columns that tell rows, sums over rows of their weights, and sums of the squares of these."""
 
@@ -30,7 +32,7 @@ class Source(Struct, frozen=True, kw_only=True):
     Attributes
     ----------
     relation : the FROM clause. part : expression of a part's index, NULL for rows that belong to none.
-    derived : whether the columns are computed, so that footers say nothing of them.
+    derived : whether the columns are computed, so that footers say nothing of them. single : whether every row belongs to the one part there is.
     """
 
     connection: Connection
@@ -42,6 +44,7 @@ class Source(Struct, frozen=True, kw_only=True):
     has_labels: bool
     positional: bool
     derived: bool = False
+    single: bool = False
 
     @property
     def keys(self) -> str:
@@ -49,6 +52,19 @@ class Source(Struct, frozen=True, kw_only=True):
         if self.plan.segment is None:
             return f"{self.part} p"
         return f"{self.part} p, {self._segment(self.plan.segment)} s"
+
+    @property
+    def keys_beside(self) -> str:
+        """The same for a query that groups by more: one part is told by a constant, which keeps the engine's table of groups small.
+
+        Alone, a constant would group no rows into one.
+        """
+        return ONE_PART if self.tells_parts_by_constant else self.keys
+
+    @property
+    def tells_parts_by_constant(self) -> bool:
+        """Whether there is one part only, which all rows belong to, and no segment."""
+        return self.single and not self.derived and self.plan.segment is None
 
     def _segment(self, name: str) -> str:
         """The values of a column as text, or those of several columns (joined by ×) joined; NULL where one of them is."""
@@ -125,6 +141,7 @@ def source(
         expressions=Expressions(types=dict(batch.footers[0].columns), common=dict(plan.features.types)),
         has_labels=labels is not None,
         positional=bool(arrays),
+        single=by_file and len(batch.parts) == 1,
     )
 
 

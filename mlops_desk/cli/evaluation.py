@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mlops_desk import theme
-from mlops_desk.cli.annotations import annotate
 from mlops_desk.cli.call import Call
 from mlops_desk.cli.interruption import interruptible
 from mlops_desk.cli.terminal import Terminal
@@ -37,6 +36,8 @@ def run(call: Call) -> int:
         terminal.document(outcome_json(outcome, statuses))
     tell(terminal, workspace, outcome, statuses, results=not arguments.json)
     if arguments.annotations is not None:
+        from mlops_desk.cli.annotations import annotate
+
         annotate(terminal, workspace, outcome)
     if any(model.failure is not None for model in outcome.models):
         return UserError.exit_code

@@ -15,7 +15,6 @@ import hashlib
 import math
 from collections.abc import Sequence
 from functools import lru_cache
-from statistics import NormalDist
 
 import numpy as np
 from msgspec import Struct
@@ -305,6 +304,8 @@ def _gamma_quantile(shape: float, level: float) -> float:
 
     Wilson and Hilferty's cube, bettered by Newton steps on the logarithm of the tail (its continued fraction converges above the mean).
     """
+    from statistics import NormalDist
+
     x = shape * (1.0 - 1.0 / (9.0 * shape) + NormalDist().inv_cdf(1.0 - level) / (3.0 * math.sqrt(shape))) ** 3
     for _ in range(8):
         x = max(x, 1e-12)

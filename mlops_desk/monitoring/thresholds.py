@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from statistics import NormalDist
 
 from msgspec import Struct
 
@@ -309,6 +308,8 @@ def _clipped(limit: float, definition: Definition) -> float | None:
 
 def _normal_quantile(level: float) -> float:
     if 0 < level < 1:
+        from statistics import NormalDist
+
         return NormalDist().inv_cdf(level)
     return math.copysign(math.inf, level - 0.5)
 

@@ -57,7 +57,9 @@ class Cache:
     def _connected(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
         connection.execute("pragma journal_mode = wal")
-        connection.execute("pragma synchronous = normal")
+        connection.execute(
+            "pragma synchronous = off"
+        )  # what a failing machine leaves half written is noticed and made again
         if connection.execute("pragma user_version").fetchone() != (
             VERSION,
         ):  # bodies of another version mean nothing here
