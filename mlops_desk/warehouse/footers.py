@@ -99,7 +99,7 @@ def torn(path: Path) -> str | None:
 
 def _read_all(connection: Connection, files: Sequence[SourceFile]) -> tuple[list[Footer], list[Quarantined]]:
     """Footers of many files in one go; where that fails, by halves, until the bad ones stand alone."""
-    import duckdb
+    import _duckdb as duckdb
 
     try:
         return _read_together(connection, files), []

@@ -14,6 +14,7 @@ from tests.cli.conftest import CommandLine
 HEAVY = (
     "PySide6",
     "numpy",
+    "_duckdb",
     "duckdb",
     "pyarrow",
     "scipy",

@@ -18,7 +18,7 @@ from tests.gui.conftest import Opened
 from tests.gui.fake_workspace import FakeWorkspace
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-HEAVY = ("pyqtgraph", "numpy", "duckdb", "pyarrow", "scipy", "mlops_desk.gui.shell")
+HEAVY = ("pyqtgraph", "numpy", "_duckdb", "pyarrow", "scipy", "mlops_desk.gui.shell")
 
 LOOK = f"""
 import sys

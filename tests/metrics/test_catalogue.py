@@ -9,7 +9,7 @@ from mlops_desk.domain.metric import Family
 from mlops_desk.metrics import catalogue
 from mlops_desk.metrics.univariate import CATEGORICAL_METRICS, NUMERIC_METRICS
 
-HEAVY = ("scipy", "sklearn", "pyarrow", "duckdb", "PySide6", "pandas", "matplotlib")
+HEAVY = ("scipy", "sklearn", "pyarrow", "_duckdb", "duckdb", "PySide6", "pandas", "matplotlib")
 
 
 def test_a_metric_is_defined_once_in_a_family():

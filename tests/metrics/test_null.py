@@ -282,7 +282,7 @@ for metric in ("psi", "jensen_shannon", "mean", "kolmogorov_smirnov"):
     numeric_drift(metric, Convention.DESK, table, [table])
 bins = binned("psi", Convention.DESK, table, [table])
 null_limits("psi", bins.reference, [500], alpha=0.001, reference_chunks=bins.chunks)
-print(sorted(name for name in sys.modules if name.split(".")[0] in ("scipy", "duckdb", "pyarrow", "pandas")))
+print(sorted(name for name in sys.modules if name.split(".")[0] in ("scipy", "_duckdb", "duckdb", "pyarrow", "pandas")))
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
