@@ -18,7 +18,8 @@ from mlops_desk.domain.schema import Task
 from mlops_desk.domain.slicing import ChunkRule, Split
 from tests.aggregates import oracle
 from tests.aggregates.logs import opened
-from tests.aggregates.test_scan import DAYS, LAYOUTS, NO_FEATURES, PROTECTED, Row, day_number, day_of, group_of, rows_of
+from tests.aggregates.scanned_logs import DAYS, LAYOUTS, Row, day_number, day_of, rows_of
+from tests.aggregates.test_scan_outcomes import NO_FEATURES, PROTECTED, group_of
 
 NAMES = ("a", "b", "it's")
 SCORES = ("score", "s1", "s2")
